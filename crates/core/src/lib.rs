@@ -1,0 +1,37 @@
+//! The nouns of Hookhouse and the store they live in. No HTTP, no SQL, no sockets.
+//!
+//! ```text
+//! verify::Verified ─┐
+//! danger::Unsigned ─┴▶ Event ──append──▶ StoredEvent ──lease──▶ Lease ──attempt──▶ Settlement
+//!                                          (log)                (delivery)          (done, retry at, dead)
+//! ```
+//!
+//! * [`names`], [`id`]: what things are called. Parsed once, then trusted.
+//! * [`event`]: a request on its way in ([`Event`]), and one that is stored ([`StoredEvent`]). There is no way from
+//!   the second back to the first.
+//! * [`delivery`]: one event for one destination, its states and the moves between them.
+//! * [`refusal`]: a request that was turned away.
+//! * [`store`]: the [`EventStore`] trait, shaped as a log with consumers, so that an embedded database and a
+//!   JetStream cluster can both be one.
+//! * [`notice`]: what happened, told to whoever watches.
+//! * [`clock`]: where the time comes from.
+
+pub mod clock;
+pub mod delivery;
+pub mod event;
+pub mod id;
+pub mod names;
+pub mod notice;
+pub mod refusal;
+pub mod store;
+
+pub use clock::{Clock, SystemClock};
+pub use delivery::{Attempt, AttemptNumber, AttemptOutcome, DeadReason, DeliveryId, DeliveryState, Lease, LeaseToken};
+pub use event::{Arrival, Event, Provenance, StoredEvent};
+pub use hookhouse_verify::{Identity, Secret};
+pub use id::{EventId, Sequence};
+pub use jiff::Timestamp;
+pub use names::{DestinationName, SourceName};
+pub use notice::{Notice, Observer};
+pub use refusal::{Refusal, StoredRefusal};
+pub use store::{EventStore, StoreError};

@@ -1,0 +1,104 @@
+//! What happened, told to whoever watches: the request log of `serve`, the terminal of `dev`.
+//!
+//! Watching is for people. Nothing that must not be lost goes this way: the store has it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::delivery::{Attempt, Next};
+use crate::event::Provenance;
+use crate::id::EventId;
+use crate::names::{DestinationName, SourceName};
+use crate::refusal::Refusal;
+
+/// Told of everything that happens. Must return at once: it is called between a request and its answer.
+pub trait Observer: fmt::Debug + Send + Sync + 'static {
+    /// Something happened.
+    fn notice(&self, notice: Notice);
+}
+
+/// Watches nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Observer for Unwatched {
+    fn notice(&self, _: Notice) {}
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// An event is durable.
+    Accepted(Accepted),
+    /// A repeat of a stored event was acknowledged.
+    Duplicate {
+        /// The endpoint.
+        source: SourceName,
+        /// The first one.
+        of: EventId,
+    },
+    /// A request was turned away.
+    Refused {
+        /// The record of it.
+        refusal: Refusal,
+        /// Its body, as far as it was read: for a developer's terminal, never for a log.
+        body: Bytes,
+    },
+    /// A challenge was answered.
+    Handshake {
+        /// The endpoint.
+        source: SourceName,
+        /// When.
+        at: Timestamp,
+        /// What: `crc`.
+        kind: &'static str,
+        /// The key that signed the answer.
+        key: String,
+        /// Whether the challenge was itself signed.
+        signed: bool,
+        /// What else is worth knowing.
+        notes: Vec<&'static str>,
+    },
+    /// A delivery was tried.
+    Attempted {
+        /// The endpoint that had received the event.
+        source: SourceName,
+        /// The try.
+        attempt: Attempt,
+        /// What follows.
+        next: Next,
+    },
+    /// A destination's circuit opened or closed.
+    Circuit {
+        /// Whose.
+        destination: DestinationName,
+        /// Until when nothing but a probe is sent; `None` when it closed again.
+        open_until: Option<Timestamp>,
+        /// What the last failure was, when it opened.
+        cause: Option<String>,
+    },
+}
+
+/// An event that became durable.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// Its name.
+    pub id: EventId,
+    /// The endpoint.
+    pub source: SourceName,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// The sender's address.
+    pub peer: Option<IpAddr>,
+    /// The method.
+    pub method: String,
+    /// The provider's name for it.
+    pub event_type: Option<String>,
+    /// What vouches for it.
+    pub provenance: Provenance,
+    /// Its body.
+    pub body: Bytes,
+}

@@ -1,0 +1,306 @@
+//! The store: a log of events, and a consumer of it for every destination.
+//!
+//! The trait is shaped like a log with consumers rather than like tables, because that is what an embedded database
+//! and a JetStream cluster can both be. `docs/decisions/0001-event-store.md` says how each does each method.
+//!
+//! What every store promises, and what the contract suite of `testkit` checks:
+//!
+//! * **Append is durable when it returns**, and a duplicate is reported only once the original is durable.
+//! * **A consumer hands out every event of its sources once it is durable**, in order, and again until it is settled:
+//!   a crash between an attempt and its settlement repeats the attempt. Nothing is handed out to two workers at once
+//!   while a lease holds.
+//! * **Overload and a full disk are errors** ([`StoreError::Overloaded`], [`StoreError::Full`]), never a wait without
+//!   end and never half a write.
+//! * **Retention never takes what a destination still waits for**: an event that some subscribed destination has not
+//!   taken and not given up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::delivery::{Attempt, Delivery, DeliveryId, DeliveryState, Lease, Settled, Settlement};
+use crate::event::{Event, StoredEvent};
+use crate::id::{EventId, Sequence};
+use crate::names::{DestinationName, SourceName};
+use crate::refusal::{Refusal, StoredRefusal};
+
+/// Where events, deliveries and refusals are kept.
+#[async_trait]
+pub trait EventStore: fmt::Debug + Send + Sync + 'static {
+    // ── the log ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Makes an event durable and names it.
+    async fn append(&self, event: Event) -> Result<Receipt, StoreError>;
+
+    /// One event.
+    async fn event(&self, id: EventId) -> Result<Option<Arc<StoredEvent>>, StoreError>;
+
+    /// Events in log order, a page at a time.
+    async fn events(&self, query: &EventQuery) -> Result<Page<Arc<StoredEvent>>, StoreError>;
+
+    /// Notes that a request was turned away. Never waits and never fails: what does not fit is counted in
+    /// [`StoreStatus::refusals_dropped`], so that a flood of bad requests costs neither memory nor the good ones' time.
+    fn refuse(&self, refusal: Refusal);
+
+    /// Refusals, newest first, a page at a time.
+    async fn refusals(&self, query: &RefusalQuery) -> Result<Page<StoredRefusal>, StoreError>;
+
+    // ── consumers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Says which destinations there are and what each wants: the whole set, at every start and reload.
+    ///
+    /// A new one begins with the next event. One that is no longer named keeps its exceptions (retries, dead letters)
+    /// for operators to see, but holds up retention no longer; named again, it goes on where it stopped.
+    async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError>;
+
+    /// Takes up to `max` due deliveries of a destination, retries that are due before fresh events; waits for the
+    /// first one up to `wait`, then answers with none.
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, StoreError>;
+
+    /// Records what became of leases, in one commit; the answers are in the order of the settlements.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError>;
+
+    /// Makes a new delivery of a stored event, due now. `None` where there is no such event.
+    async fn redeliver(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+    ) -> Result<Option<DeliveryId>, StoreError>;
+
+    /// Makes a waiting, dead or cancelled delivery due now.
+    async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError>;
+
+    /// Deliveries, newest first, a page at a time.
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
+
+    /// Every attempt to deliver an event, oldest first.
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// How far behind each subscribed destination is.
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
+
+    // ── small shared state ─────────────────────────────────────────────────────────────────────────────────────────
+
+    /// A value under a key, such as a destination's circuit.
+    async fn state(&self, key: &str) -> Result<Option<StateEntry>, StoreError>;
+
+    /// Replaces a value if its revision is still `expected` (`None`: if there is none yet); otherwise
+    /// [`StoreError::Conflict`]. Whoever lost reads again.
+    async fn put_state(
+        &self,
+        key: &str,
+        value: Bytes,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError>;
+
+    // ── life ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// How the store is.
+    async fn status(&self) -> Result<StoreStatus, StoreError>;
+
+    /// Resolves when the store can no longer promise durability (a failed fsync, a lost disk). It then refuses every
+    /// write; the process should end and be started again.
+    async fn failed(&self) -> String;
+
+    /// Writes out what was accepted and lets go of the files. Later calls answer [`StoreError::Closed`].
+    async fn close(&self);
+}
+
+/// What appending came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// The event is durable.
+    Stored {
+        /// Its name.
+        id: EventId,
+        /// Its place in the log.
+        sequence: Sequence,
+    },
+    /// The event is a repeat of one that is durable; nothing was stored.
+    Duplicate {
+        /// The first one.
+        of: EventId,
+    },
+}
+
+/// What a destination wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Which destination.
+    pub destination: DestinationName,
+    /// The sources whose events it gets. Empty for a destination that only replays go to.
+    pub sources: Vec<SourceName>,
+}
+
+/// A worker's wish for work.
+#[derive(Debug, Clone)]
+pub struct LeaseRequest {
+    /// Whose deliveries.
+    pub destination: DestinationName,
+    /// At most so many.
+    pub max: usize,
+    /// How long to wait for the first one.
+    pub wait: Duration,
+    /// How long each lease holds; afterwards the delivery is handed out again.
+    pub hold: Duration,
+}
+
+/// A stretch of a list, and where the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The entries.
+    pub items: Vec<T>,
+    /// Pass as `cursor` for the entries after these; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list; opaque, and stable while entries are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(pub u64);
+
+/// Which way through a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The newest entry first.
+    #[default]
+    NewestFirst,
+    /// The oldest entry first.
+    OldestFirst,
+}
+
+/// Which events.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// Only of this source.
+    pub source: Option<SourceName>,
+    /// Only of this type.
+    pub event_type: Option<String>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+    /// Which way.
+    pub order: Order,
+    /// Where the last page ended.
+    pub cursor: Option<Cursor>,
+    /// At most so many; a page may be shorter and still have a next one, where a filter passes few.
+    pub limit: usize,
+}
+
+/// Which refusals.
+#[derive(Debug, Clone, Default)]
+pub struct RefusalQuery {
+    /// Only of this source.
+    pub source: Option<SourceName>,
+    /// Where the last page ended.
+    pub cursor: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryQuery {
+    /// Only of this event.
+    pub event: Option<EventId>,
+    /// Only to this destination.
+    pub destination: Option<DestinationName>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Where the last page ended.
+    pub cursor: Option<Cursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What became of the wish to retry a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryOutcome {
+    /// It is due now.
+    Due,
+    /// It is in a state that cannot be retried: pending and leased ones are under way, a delivered one is replayed.
+    Refused(DeliveryState),
+    /// There is no such delivery.
+    Unknown,
+}
+
+/// How far behind a destination is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Which destination.
+    pub destination: DestinationName,
+    /// Events that are due or under way, the waiting ones aside; an upper bound where counting would cost too much.
+    pub pending: u64,
+    /// Deliveries that wait for their next try.
+    pub waiting: u64,
+    /// Deliveries that were given up.
+    pub dead: u64,
+    /// When the oldest event that is not settled was received.
+    pub oldest: Option<Timestamp>,
+}
+
+/// A value of the small shared state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateEntry {
+    /// The value.
+    pub value: Bytes,
+    /// Its revision.
+    pub revision: Revision,
+}
+
+/// Grows with every change of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub u64);
+
+/// How a store is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// What kind: `sqlite`.
+    pub kind: String,
+    /// Whether it takes events.
+    pub writable: bool,
+    /// Why not, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Events in the log.
+    pub events: u64,
+    /// The place of the newest event.
+    pub head: Sequence,
+    /// Bytes in use.
+    pub bytes: u64,
+    /// Free bytes where the store lies, if it can tell.
+    pub free_bytes: Option<u64>,
+    /// Refusals that were not recorded because there were too many.
+    pub refusals_dropped: u64,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// More is waiting to be written than the queue holds.
+    #[error("the store has more to write than its queue holds")]
+    Overloaded,
+    /// There is less free space than the reserve, or the retention size is full of undelivered events.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// Durability can no longer be promised; nothing will be written until the process starts again.
+    #[error("the store failed and takes no more writes: {0}")]
+    Failed(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Somebody else changed the value first.
+    #[error("the value was changed by somebody else")]
+    Conflict,
+    /// Reading went wrong.
+    #[error("reading the store failed: {0}")]
+    Read(String),
+}

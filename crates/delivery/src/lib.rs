@@ -1,0 +1,3 @@
+//! Delivery.
+pub mod destination;
+pub use destination::{Destination, DestinationSigning, RetrySchedule};

@@ -1,0 +1,147 @@
+//! What the program uses: a configuration in which everything was checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hookhouse_core::{DestinationName, SourceName};
+use hookhouse_delivery::Destination;
+use hookhouse_verify::Verifier;
+use hookhouse_verify::twilio::PublicUrl;
+use ipnet::IpNet;
+
+/// A whole configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The ingress.
+    pub server: ServerConfig,
+    /// The admin listener.
+    pub admin: AdminConfig,
+    /// The store.
+    pub store: StoreConfig,
+    /// The endpoints, in file order.
+    pub sources: Vec<Source>,
+    /// Where events go, in file order.
+    pub destinations: Vec<Destination>,
+}
+
+/// The ingress: `[server]`.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where to listen.
+    pub listen: Vec<SocketAddr>,
+    /// What providers call.
+    pub public_url: Option<PublicUrl>,
+    /// The `Host` values that are served, in lower case, without the port; empty for any.
+    pub hosts: Vec<String>,
+    /// How many connections are served.
+    pub limits: Limits,
+}
+
+/// How many connections are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In all.
+    pub connections: usize,
+    /// From one IPv4 address or IPv6 /64.
+    pub per_address: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 20_000, per_address: 1_000 }
+    }
+}
+
+/// The admin listener: `[admin]`.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Where to listen; loopback, until there is a login.
+    pub listen: SocketAddr,
+    /// The `Host` values that are served besides loopback's own, in lower case, without the port.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// The store: `[store]`.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The folder of the embedded store.
+    pub path: PathBuf,
+    /// Below so many free bytes nothing is taken.
+    pub reserve: u64,
+    /// How long events are kept; `None` for ever.
+    pub retention_age: Option<Duration>,
+    /// How many bytes events may take; `None` for no limit.
+    pub retention_size: Option<u64>,
+}
+
+/// An endpoint: `[source.NAME]`.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name.
+    pub name: SourceName,
+    /// Its path, matched byte for byte.
+    pub path: String,
+    /// The methods it serves, in the order of `Allow`.
+    pub methods: Vec<String>,
+    /// Its provider: `x`, `twilio`, `hmac`, `none`, or one of the catalogue.
+    pub provider: String,
+    /// What proves its requests.
+    pub verifier: Verifier,
+    /// What its provider would sign with: for `trigger` and the demo. `None` where nothing signs.
+    pub signer: Option<SourceSigner>,
+    /// The longest body it takes, in bytes.
+    pub max_body: u64,
+    /// How long a repeat is recognised; zero for never.
+    pub dedupe_window: Duration,
+    /// Who gets its events.
+    pub deliver: Vec<DestinationName>,
+    /// What it answers when an event is accepted.
+    pub answer: Answer,
+    /// Which addresses may call.
+    pub allow_ips: AllowIps,
+}
+
+/// How a source's own provider signs, and with what.
+#[derive(Debug, Clone)]
+pub struct SourceSigner {
+    /// The scheme.
+    pub signer: hookhouse_verify::sign::Signer,
+    /// The current secret.
+    pub secret: hookhouse_core::Secret,
+}
+
+/// The answer to an accepted event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status, 2xx.
+    pub status: u16,
+    /// The `Content-Type`, where there is a body.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// 200 and nothing else: what every provider but Twilio wants.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { status: 200, content_type: None, body: String::new() }
+    }
+
+    /// TwiML that does nothing. A `text/plain` answer would be sent to the caller as a message
+    /// (<https://www.twilio.com/docs/messaging/twiml>).
+    #[must_use]
+    pub fn twiml() -> Self {
+        Self { status: 200, content_type: Some("text/xml".to_owned()), body: "<Response/>".to_owned() }
+    }
+}
+
+/// Which addresses may call a source.
+#[derive(Debug, Clone, Default)]
+pub struct AllowIps {
+    /// Refused when on none of these (CIDRs, or a named set in mode `enforce`); empty: nothing is enforced.
+    pub enforce: Vec<IpNet>,
+    /// Counted when on none of these (a named set in its default mode, or any in mode `monitor`).
+    pub monitor: Vec<IpNet>,
+}

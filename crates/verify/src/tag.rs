@@ -1,0 +1,1 @@
+//! Signatures, compared in constant time.

@@ -1,0 +1,7 @@
+//! verifier
+/// x
+#[derive(Debug)]
+pub struct Verifier;
+/// x
+#[derive(Debug)]
+pub struct SchemeError;
