@@ -68,7 +68,7 @@ pub struct Dedupe {
 }
 
 /// What vouches for a stored event. Kept beside it for ever.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Provenance {
     /// The provider of the source: `x`, `twilio`, `none`…
     pub provider: Cow<'static, str>,

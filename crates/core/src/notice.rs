@@ -3,13 +3,12 @@
 //! Watching is for people. Nothing that must not be lost goes this way: the store has it.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::delivery::{Attempt, Next};
-use crate::event::Provenance;
+use crate::event::Record;
 use crate::id::EventId;
 use crate::names::{DestinationName, SourceName};
 use crate::refusal::Refusal;
@@ -87,18 +86,6 @@ pub enum Notice {
 pub struct Accepted {
     /// Its name.
     pub id: EventId,
-    /// The endpoint.
-    pub source: SourceName,
-    /// When it arrived.
-    pub at: Timestamp,
-    /// The sender's address.
-    pub peer: Option<IpAddr>,
-    /// The method.
-    pub method: String,
-    /// The provider's name for it.
-    pub event_type: Option<String>,
-    /// What vouches for it.
-    pub provenance: Provenance,
-    /// Its body.
-    pub body: Bytes,
+    /// What was stored.
+    pub record: Record,
 }

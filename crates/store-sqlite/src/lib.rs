@@ -1,1 +1,53 @@
-//! 
+//! The embedded store: one folder, one SQLite file, one process.
+//!
+//! ```text
+//! append ─┐                      ┌─ commit (one fsync for all that waited) ─▶ answers
+//! settle ─┼─▶ queue ─▶ writer ───┤
+//! refuse ─┘  (bounded) (thread)  └─ between batches: retention, the log's restart
+//!
+//! lease ──▶ ring of recent events ── not there ──▶ readers (a few connections, blocking threads)
+//! ```
+//!
+//! * **The log** is a table whose rows are appended under a growing number. Nothing else is indexed on the way to an
+//!   acknowledgement: an id carries its row's number, and repeats are recognised outside of the table ([`dedupe`]).
+//! * **A destination that keeps up is a row, not a row per event** ([`consumer`]): how far it has come, and the few
+//!   events before that which it still owes an answer for. Only deliveries that are more than that have rows of their
+//!   own: tried in vain, given up, replayed.
+//! * **One thread writes** ([`writer`]); what it is asked while a commit goes on becomes the next commit.
+//! * **Checkpoints** happen beside it ([`checkpoint`]), retention between its batches ([`retention`]).
+//!
+//! Reading order: [`schema`] and `schema.sql`, [`row`], [`queue`], [`writer`], [`ops`]; then [`consumer`] and
+//! [`lease`]; then the rest. `docs/decisions/0001-event-store.md` says why it is so, and how another store does it.
+//!
+//! [`dedupe`]: self#modules
+//! [`consumer`]: self#modules
+#![warn(missing_docs)]
+
+mod checkpoint;
+mod consumer;
+mod dedupe;
+mod deliveries;
+mod folder;
+mod lease;
+mod names;
+mod open;
+mod ops;
+mod options;
+mod query;
+mod queue;
+mod readers;
+mod recent;
+mod refusals;
+mod retention;
+mod room;
+mod row;
+mod schema;
+mod shared;
+mod space;
+mod store;
+mod time;
+mod writer;
+
+pub use options::{OpenError, Options};
+pub use space::{FileSystem, Space};
+pub use store::SqliteStore;

@@ -14,12 +14,32 @@
 //! [`x`], [`twilio`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain HMAC scheme is
 //! data and [`catalogue`] the rows written in it, [`sign`] makes what the verifiers accept.
 //!
+//! ```
+//! use hookhouse_verify::x::{self, SIGNATURE_HEADER, Settings};
+//! use hookhouse_verify::{Key, Request, Secret, Verdict, Verifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = Secret::new("a consumer secret")?;
+//! let settings = Settings { consumer: vec![Key::new("current", secret.clone())], ..Settings::default() };
+//! let verifier = Verifier::X(x::Verifier::new(settings)?);
+//!
+//! let body = r#"{"for_user_id":"1","tweet_create_events":[]}"#;
+//! let headers = [(SIGNATURE_HEADER, x::sign_post(&secret, body.as_bytes()))];
+//! let request = Request::new("POST", "/webhooks/x", &headers, body)?;
+//! match verifier.verify(request, "2026-11-22T12:00:00Z".parse()?) {
+//!     Verdict::Verified(verified) => assert_eq!(verified.evidence().key, "current"),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What the types promise
 //!
 //! * A [`Verified`] is built in this crate alone, by a verifier, and owns the bytes that were verified. It cannot be
 //!   deserialised, copied from parts or edited:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! # use hookhouse_verify::{Evidence, Request, Verified};
 //! fn forge(request: Request, evidence: Evidence) -> Verified {
 //!     Verified { request, evidence } // the fields are private
@@ -28,7 +48,7 @@
 //!
 //! * A [`Tag`](tag::Tag) has no `PartialEq`, so a signature cannot be compared in variable time by accident:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0369
 //! # use hookhouse_verify::tag::Tag;
 //! fn leak(a: &Tag, b: &Tag) -> bool {
 //!     a == b // no `PartialEq`: use `Tag::matches`
@@ -41,7 +61,11 @@
 pub mod catalogue;
 pub mod danger;
 pub mod descriptor;
+#[cfg(test)]
+mod fixtures;
 pub mod hmac;
+mod json;
+mod mac;
 pub mod request;
 pub mod secret;
 pub mod sign;

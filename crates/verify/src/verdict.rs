@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use aws_lc_rs::digest;
+
 use crate::danger::Unsigned;
 use crate::request::Request;
 
@@ -23,6 +25,16 @@ pub enum Verdict {
     },
     /// The source cannot sign, and its configuration says so.
     Unsigned(Unsigned),
+}
+
+impl Verdict {
+    /// The verdict on a request that is no challenge.
+    pub(crate) fn on_event(request: Request, judged: Result<Evidence, Reject>) -> Self {
+        match judged {
+            Ok(evidence) => Self::Verified(Verified::new(request, evidence)),
+            Err(reject) => Self::Rejected { reject, request },
+        }
+    }
 }
 
 /// A request that a verifier proved. Only this crate makes one.
@@ -111,6 +123,20 @@ impl fmt::Display for Covers {
 /// provider's id and the body, so that the same id with other content is a new event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub [u8; 32]);
+
+impl Identity {
+    /// A digest over parts that are framed by their lengths, so that bytes cannot move from one to the next.
+    pub(crate) fn of(parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.finish().as_ref());
+        Self(out)
+    }
+}
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,6 +231,9 @@ pub enum Reject {
     /// A CRC with a wrong signature.
     #[error("the CRC's signature does not match")]
     CrcSignatureMismatch,
+    /// A CRC that no key may answer, because every one has ended.
+    #[error("every key of this source has ended, so the CRC cannot be answered")]
+    CrcKeysEnded,
     /// A body where there must be none.
     #[error("a {method} must not have a body here")]
     BodyUnexpected {
@@ -247,6 +276,7 @@ impl Reject {
             Self::CrcParameterRepeated { .. } => "crc.duplicate_param",
             Self::CrcSignatureMissing => "crc.sig_missing",
             Self::CrcSignatureMismatch => "crc.sig_mismatch",
+            Self::CrcKeysEnded => "crc.keys_ended",
             Self::BodyUnexpected { .. } => "body.unexpected",
             Self::BodyNotObject => "x.body_not_object",
             Self::BodyUncovered { .. } => "twilio.body_uncovered",

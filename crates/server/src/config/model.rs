@@ -90,6 +90,8 @@ pub struct Source {
     pub verifier: Verifier,
     /// What its provider would sign with: for `trigger` and the demo. `None` where nothing signs.
     pub signer: Option<SourceSigner>,
+    /// What its provider was told, its own or the server's: what a signed URL begins with.
+    pub public_url: Option<PublicUrl>,
     /// The longest body it takes, in bytes.
     pub max_body: u64,
     /// How long a repeat is recognised; zero for never.

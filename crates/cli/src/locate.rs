@@ -1,0 +1,61 @@
+//! Which configuration, and which store's folder, a command means.
+
+use std::path::{Path, PathBuf};
+
+use hookhouse_server::config;
+
+use crate::Global;
+use crate::exit::{Code, Failure};
+
+/// Where `dev` keeps its data unless told otherwise.
+pub(crate) const DEV_FOLDER: &str = ".hookhouse";
+
+/// The configuration that was named, or the first that lies in one of the usual places.
+pub(crate) fn config_file(global: &Global) -> Result<Option<PathBuf>, Failure> {
+    if let Some(named) = &global.config {
+        return if named.is_file() {
+            Ok(Some(named.clone()))
+        } else {
+            Err(Failure::new(Code::Configuration, format!("there is no configuration at {}", named.display())))
+        };
+    }
+    let usual = ["hookhouse.toml", "/etc/hookhouse/hookhouse.toml"].map(PathBuf::from);
+    Ok(usual.into_iter().find(|file| file.is_file()))
+}
+
+/// The configuration that a command cannot do without.
+pub(crate) fn required_config(global: &Global) -> Result<PathBuf, Failure> {
+    config_file(global)?.ok_or_else(|| {
+        Failure::new(
+            Code::Configuration,
+            "there is no hookhouse.toml here or in /etc/hookhouse: write one with `hookhouse init`, name one with \
+             --config, or start without any with `hookhouse dev`",
+        )
+    })
+}
+
+/// Reads and checks a configuration; says what is wrong with it on stderr.
+pub(crate) fn load(file: &Path) -> Result<config::Loaded, Failure> {
+    match config::load(file, &config::ProcessEnv) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() {
+                anstream::eprintln!("{}", loaded.warnings.render(crate::terminal::colours_stderr()));
+            }
+            Ok(loaded)
+        }
+        Err(diagnostics) => {
+            anstream::eprintln!("{}", diagnostics.render(crate::terminal::colours_stderr()));
+            Err(Failure::silent(Code::Configuration))
+        }
+    }
+}
+
+/// The folder of the store that is meant: the configuration's, else `dev`'s.
+///
+/// Only `[store]` is read, so that looking at events does not need the secrets of the server.
+pub(crate) fn store_folder(global: &Global) -> Result<PathBuf, Failure> {
+    match config_file(global)? {
+        Some(file) => config::store_folder(&file).map_err(|error| Failure::new(Code::Configuration, error)),
+        None => Ok(PathBuf::from(DEV_FOLDER)),
+    }
+}

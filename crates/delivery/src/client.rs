@@ -1,0 +1,130 @@
+//! One try: a request out, an answer in, within the destination's time.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hookhouse_core::Clock;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper::rt::Executor;
+use hyper_util::client::legacy;
+use hyper_util::rt::TokioTimer;
+use rustls::ClientConfig;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::circuit::Health;
+use crate::connect::{Connector, DialError, Network};
+use crate::destination::Destination;
+use crate::guard::Guard;
+use crate::response::{self, Head, Tried};
+
+/// How the outside is reached.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// The resolver and the sockets.
+    pub network: Arc<dyn Network>,
+    /// For `https`.
+    pub tls: Arc<ClientConfig>,
+}
+
+/// Speaks to one destination, and keeps its connections.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: legacy::Client<Connector, Full<Bytes>>,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        destination: &Destination,
+        guard: Arc<Guard>,
+        transport: &Transport,
+        clock: Arc<dyn Clock>,
+        spawner: Spawner,
+    ) -> Self {
+        let connector = Connector {
+            guard,
+            network: Arc::clone(&transport.network),
+            tls: Arc::clone(&transport.tls),
+            allow_loopback: destination.allow_loopback,
+            // What is left of the time is for the request itself.
+            limit: (destination.timeout / 2).min(CONNECT_LIMIT),
+        };
+        let http = legacy::Client::builder(spawner)
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(destination.concurrency.max(1))
+            .http1_max_buf_size(MOST_HEAD)
+            .build(connector);
+        Self { http, timeout: destination.timeout, clock }
+    }
+
+    /// Sends a request and judges what comes of it.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Tried {
+        let deadline = Instant::now() + self.timeout;
+        let response = match tokio::time::timeout_at(deadline, self.http.request(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return failure(&error),
+            Err(_) => return Tried::failed(format!("no answer within {:?}", self.timeout), Health::Failing),
+        };
+        let (parts, body) = response.into_parts();
+        let head = Head::new(parts.status, &parts.headers, self.clock.now());
+        if response::is_smuggled(&parts.headers) || parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Not reading it to its end is what makes hyper close the connection.
+            return response::judge(head, String::new(), &response::End::Whole);
+        }
+        let (read, end) = response::read(body, deadline).await;
+        response::judge(head, response::excerpt(&parts.headers, &read), &end)
+    }
+}
+
+/// Why there was no answer, in words and for the circuit.
+fn failure(error: &legacy::Error) -> Tried {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(inner) = cause {
+        if let Some(dial) = inner.downcast_ref::<DialError>() {
+            if let DialError::Denied(denied) = dial {
+                tracing::warn!(code = "dest.denied", %denied, "a destination is not allowed");
+            }
+            return Tried::failed(response::explain(dial), Health::Unreachable);
+        }
+        cause = inner.source();
+    }
+    // hyper-util's own words (`client error (SendRequest)`) tell an operator nothing.
+    let words = error.source().map_or_else(|| error.to_string(), response::explain);
+    Tried::failed(words, if error.is_connect() { Health::Unreachable } else { Health::Failing })
+}
+
+/// Runs hyper's tasks where a drain waits for them, and ends them when it no longer does.
+#[derive(Debug, Clone)]
+pub(crate) struct Spawner {
+    pub(crate) tracker: TaskTracker,
+    pub(crate) hard: CancellationToken,
+}
+
+impl<F> Executor<F> for Spawner
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        let hard = self.hard.clone();
+        self.tracker.spawn(async move { hard.run_until_cancelled_owned(task).await });
+    }
+}
+
+/// How long a connection may take, at most.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a connection is kept without a request: less than the five seconds after which Node's HTTP server, the
+/// most impatient of the common ones, closes it, so that a request seldom meets a connection that is being closed.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// The longest head of an answer; a longer one is no answer.
+const MOST_HEAD: usize = 64 * 1024;

@@ -1,0 +1,160 @@
+//! The engine: a lane for every destination.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, Timestamp};
+use hookhouse_verify::sign::Signer;
+use rustls::RootCertStore;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::circuit::{Moment, Phase};
+use crate::client::{Client, Spawner, Transport};
+use crate::connect::{self, SystemNetwork};
+use crate::destination::Destination;
+use crate::guard::Guard;
+use crate::lane::{Lane, SharedCircuit, Worker};
+use crate::settle::{CircuitRecord, Settler};
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct EngineParts {
+    /// Where deliveries come from and outcomes go. Its subscriptions are the caller's business, before the start.
+    pub store: Arc<dyn EventStore>,
+    /// Where events go.
+    pub destinations: Vec<Destination>,
+    /// How the sources sign, for destinations that want a provider's signature made anew. A source that is not here
+    /// signs as its provider does, where the catalogue knows it.
+    pub signers: HashMap<SourceName, Signer>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told of attempts and circuits.
+    pub observer: Arc<dyn Observer>,
+    /// Where deliveries may go.
+    pub guard: Guard,
+    /// Waits for every task of the engine.
+    pub tracker: TaskTracker,
+    /// Cancelled: nothing more is leased; what is in flight is finished.
+    pub soft: CancellationToken,
+    /// Cancelled: attempts are broken off and their leases handed back.
+    pub hard: CancellationToken,
+}
+
+/// A running engine. It runs until its tokens are cancelled, whatever becomes of this handle.
+#[derive(Debug)]
+pub struct Engine {
+    circuits: BTreeMap<DestinationName, SharedCircuit>,
+}
+
+/// How a destination stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether it is tried.
+    pub phase: Phase,
+    /// Until when it is left alone.
+    pub open_until: Option<Timestamp>,
+    /// What the last failure was.
+    pub cause: Option<String>,
+}
+
+impl Engine {
+    /// Starts delivering, over the machine's network.
+    ///
+    /// Must be called within a tokio runtime. Reads the system's root certificates where a destination needs them.
+    #[must_use]
+    pub fn start(parts: EngineParts) -> Self {
+        let needs_tls = parts.destinations.iter().any(|d| d.url.scheme_str() == Some("https"));
+        let roots = if needs_tls { connect::system_roots() } else { RootCertStore::empty() };
+        let transport = Transport { network: Arc::new(SystemNetwork), tls: connect::tls(roots) };
+        Self::start_over(parts, &transport)
+    }
+
+    /// Starts delivering, over a network of the caller's.
+    #[must_use]
+    pub fn start_over(parts: EngineParts, transport: &Transport) -> Self {
+        let guard = Arc::new(parts.guard);
+        let signers = Arc::new(parts.signers);
+        let mut circuits = BTreeMap::new();
+        for destination in parts.destinations {
+            let circuit = SharedCircuit::new();
+            circuits.insert(destination.name.clone(), circuit.clone());
+            let spawner = Spawner { tracker: parts.tracker.clone(), hard: parts.hard.clone() };
+            let clock = Arc::clone(&parts.clock);
+            let client = Client::new(&destination, Arc::clone(&guard), transport, clock, spawner);
+            let starting = Starting {
+                store: Arc::clone(&parts.store),
+                observer: Arc::clone(&parts.observer),
+                clock: Arc::clone(&parts.clock),
+                signers: Arc::clone(&signers),
+                tracker: parts.tracker.clone(),
+                stop: parts.soft.child_token(),
+                hard: parts.hard.clone(),
+                destination,
+                client,
+                circuit,
+            };
+            parts.tracker.spawn(starting.run());
+        }
+        Self { circuits }
+    }
+
+    /// How each destination stands.
+    #[must_use]
+    pub fn standings(&self) -> BTreeMap<DestinationName, Standing> {
+        let standing = |circuit: &SharedCircuit| {
+            let circuit = circuit.lock();
+            let saved = circuit.saved();
+            Standing { phase: circuit.phase(), open_until: saved.open_until, cause: saved.cause }
+        };
+        self.circuits.iter().map(|(name, circuit)| (name.clone(), standing(circuit))).collect()
+    }
+}
+
+/// A lane before it knows its circuit.
+struct Starting {
+    store: Arc<dyn EventStore>,
+    observer: Arc<dyn Observer>,
+    clock: Arc<dyn Clock>,
+    signers: Arc<HashMap<SourceName, Signer>>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    hard: CancellationToken,
+    destination: Destination,
+    client: Client,
+    circuit: SharedCircuit,
+}
+
+impl Starting {
+    async fn run(self) {
+        let now = Moment { wall: self.clock.now(), tick: Instant::now() };
+        let loading = CircuitRecord::load(Arc::clone(&self.store), &self.destination.name, now);
+        let (record, circuit) = loading.await;
+        *self.circuit.lock() = circuit;
+        let (sender, finished) = mpsc::channel(self.destination.concurrency.max(1));
+        let settler = Settler {
+            store: Arc::clone(&self.store),
+            observer: self.observer,
+            finished,
+            circuit: self.circuit.clone(),
+            record,
+            stop: self.stop.clone(),
+            hard: self.hard.clone(),
+        };
+        self.tracker.spawn(settler.run());
+        let worker = Worker {
+            destination: self.destination,
+            client: self.client,
+            signers: self.signers,
+            clock: self.clock,
+            circuit: self.circuit,
+            finished: sender,
+            hard: self.hard,
+        };
+        Lane { store: self.store, worker: Arc::new(worker), tracker: self.tracker, stop: self.stop }
+            .run()
+            .await;
+    }
+}

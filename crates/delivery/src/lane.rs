@@ -1,0 +1,256 @@
+//! A lane: the one task that leases the deliveries of one destination.
+//!
+//! A permit stands for one running attempt. The lane takes permits first and leases no more than it has permits, so
+//! what is leased can start at once; an attempt gives its permit back only when its outcome is in the settler's hands.
+//! Nothing is shared with other lanes but the store, so a destination that hangs fills its own permits and nobody
+//! else's.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hookhouse_core::delivery::{Next, Settlement};
+use hookhouse_core::store::LeaseRequest;
+use hookhouse_core::{Attempt, AttemptOutcome, Clock, EventStore, Lease, SourceName, StoreError, Timestamp};
+use hookhouse_verify::sign::Signer;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::circuit::{Circuit, Gate, Health, Moment, Report, Role};
+use crate::client::Client;
+use crate::destination::Destination;
+use crate::response::{self, Tried};
+use crate::settle::{FIRST_PAUSE, Finished, Pauses};
+use crate::{request, schedule};
+
+/// A lane's circuit, for the lane, its attempts, its settler, and whoever looks.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedCircuit(Arc<Mutex<Circuit>>);
+
+impl SharedCircuit {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Circuit::closed())))
+    }
+
+    /// Nothing under this lock can panic half-way, so a poisoned one is as good as another.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Circuit> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) store: Arc<dyn EventStore>,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) tracker: TaskTracker,
+    /// Ends the leasing: the soft stop, or a store that failed for good.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Lane {
+    /// Leases and starts attempts until it is stopped.
+    pub(crate) async fn run(self) {
+        let permits = Arc::new(Semaphore::new(self.worker.destination.concurrency.max(1)));
+        let mut pauses = Pauses::new(FIRST_PAUSE);
+        while let Some(permit) = self.unless_stopped(Arc::clone(&permits).acquire_owned()).await {
+            let Ok(permit) = permit else { return };
+            // Attempts that end together give back their permits together: one lease for all of them.
+            tokio::task::yield_now().await;
+            let gate = self.worker.gate();
+            if let Gate::Shut(until) = gate {
+                drop(permit);
+                self.unless_stopped(tokio::time::sleep_until(until)).await;
+                continue;
+            }
+            let mut permits = if gate == Gate::Free { more(&permits) } else { Vec::new() };
+            permits.push(permit);
+            match self.lease(permits.len()).await {
+                None => return,
+                Some(Ok(leases)) => {
+                    pauses = Pauses::new(FIRST_PAUSE);
+                    self.start(leases, permits, gate).await;
+                }
+                Some(Err(error @ (StoreError::Closed | StoreError::Failed(_)))) => {
+                    tracing::error!(destination = %self.worker.destination.name, %error, "deliveries end");
+                    return;
+                }
+                Some(Err(error)) => {
+                    tracing::warn!(destination = %self.worker.destination.name, %error, "nothing could be leased");
+                    drop(permits);
+                    self.unless_stopped(tokio::time::sleep(pauses.next())).await;
+                }
+            }
+        }
+    }
+
+    /// Runs attempts on what was leased; as a probe, to the end.
+    async fn start(&self, leases: Vec<Lease>, permits: Vec<OwnedSemaphorePermit>, gate: Gate) {
+        let lease_ends = Instant::now() + self.worker.hold();
+        // The circuit may have opened while the lane waited for these.
+        if gate != self.worker.gate() {
+            for lease in leases {
+                self.worker.hand_back(lease, lease_ends).await;
+            }
+            return;
+        }
+        let role = if gate == Gate::Probe { Role::Probe } else { Role::Ordinary };
+        let started: Vec<_> = leases
+            .into_iter()
+            .zip(permits)
+            .map(|(lease, permit)| self.spawn(lease, permit, role, lease_ends))
+            .collect();
+        if role == Role::Probe {
+            for probe in started {
+                // A probe that panicked told the circuit nothing; the next turn sends another one.
+                drop(probe.await);
+            }
+        }
+    }
+
+    fn spawn(
+        &self,
+        lease: Lease,
+        permit: OwnedSemaphorePermit,
+        role: Role,
+        lease_ends: Instant,
+    ) -> JoinHandle<()> {
+        let worker = Arc::clone(&self.worker);
+        self.tracker.spawn(async move {
+            worker.attempt(lease, role, lease_ends).await;
+            drop(permit);
+        })
+    }
+
+    /// `None` when the lane was stopped meanwhile. A store may have granted leases that the stop left behind: they
+    /// run out, and their deliveries are handed out again.
+    async fn lease(&self, max: usize) -> Option<Result<Vec<Lease>, StoreError>> {
+        let request = LeaseRequest {
+            destination: self.worker.destination.name.clone(),
+            max,
+            wait: LEASE_WAIT,
+            hold: self.worker.hold(),
+        };
+        self.unless_stopped(self.store.lease(&request)).await
+    }
+
+    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        self.stop.run_until_cancelled(future).await
+    }
+}
+
+/// The permits that are free besides the one that was waited for.
+fn more(permits: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    std::iter::from_fn(|| Arc::clone(permits).try_acquire_owned().ok()).collect()
+}
+
+/// What an attempt needs.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) destination: Destination,
+    pub(crate) client: Client,
+    pub(crate) signers: Arc<HashMap<SourceName, Signer>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) circuit: SharedCircuit,
+    pub(crate) finished: mpsc::Sender<Finished>,
+    pub(crate) hard: CancellationToken,
+}
+
+impl Worker {
+    fn now(&self) -> Moment {
+        Moment { wall: self.clock.now(), tick: Instant::now() }
+    }
+
+    fn gate(&self) -> Gate {
+        self.circuit.lock().gate(Instant::now())
+    }
+
+    /// How long a lease must hold: an attempt, and some time to have it recorded.
+    fn hold(&self) -> Duration {
+        self.destination.timeout + SETTLE_SLACK
+    }
+
+    /// Tries a delivery once and passes the outcome on; a hard stop hands it back untried.
+    async fn attempt(&self, lease: Lease, role: Role, lease_ends: Instant) {
+        let began = self.now();
+        let tried = tokio::select! {
+            // An attempt that has ended counts, even if the stop came in the same moment.
+            biased;
+            tried = self.send(&lease, began.wall) => tried,
+            () = self.hard.cancelled() => return self.hand_back(lease, lease_ends).await,
+        };
+        let ended = self.now();
+        let cause = cause(&tried.outcome);
+        let report = Report {
+            delivery: &lease.delivery,
+            role,
+            health: tried.health,
+            retry_after: tried.retry_after,
+            cause: &cause,
+        };
+        let change = self.circuit.lock().record(&report, ended);
+        let next = if role == Role::Probe && tried.health == Health::Unreachable {
+            // The request never left, so the event is not to blame and its try does not count.
+            Next::Release
+        } else {
+            let retry = &self.destination.retry;
+            schedule::next(&tried, lease.attempt, retry, ended.wall, &mut rand::rng())
+        };
+        let duration = ended.tick.saturating_duration_since(began.tick);
+        let attempt = Attempt {
+            delivery: lease.delivery.clone(),
+            number: lease.attempt,
+            started_at: began.wall,
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            outcome: tried.outcome,
+        };
+        let recorded = (next != Next::Release).then(|| attempt.clone());
+        self.pass_on(Finished {
+            source: lease.event.record().source.clone(),
+            settlement: Settlement { delivery: lease.delivery, token: lease.token, attempt: recorded, next },
+            attempt: Some(attempt),
+            change,
+            lease_ends,
+        })
+        .await;
+    }
+
+    async fn send(&self, lease: &Lease, now: Timestamp) -> Tried {
+        let record = lease.event.record();
+        let configured = self.signers.get(&record.source).cloned();
+        let signer = configured.or_else(|| Signer::for_provider(&record.provenance.provider));
+        match request::build(&lease.event, &self.destination, lease.attempt, now, signer.as_ref()) {
+            Ok(request) => self.client.send(request).await,
+            Err(error) => Tried::failed(response::explain(&error), Health::Untold),
+        }
+    }
+
+    async fn hand_back(&self, lease: Lease, lease_ends: Instant) {
+        let (source, next) = (lease.event.record().source.clone(), Next::Release);
+        let settlement = Settlement { delivery: lease.delivery, token: lease.token, attempt: None, next };
+        self.pass_on(Finished { settlement, source, attempt: None, change: None, lease_ends }).await;
+    }
+
+    async fn pass_on(&self, finished: Finished) {
+        // The settler outlives every sender, unless it panicked: then the leases run out and the deliveries repeat.
+        drop(self.finished.send(finished).await);
+    }
+}
+
+/// What went wrong, without the destination's own words.
+fn cause(outcome: &AttemptOutcome) -> String {
+    match outcome {
+        AttemptOutcome::Delivered { status } | AttemptOutcome::Refused { status, .. } => {
+            format!("answered {status}")
+        }
+        AttemptOutcome::Failed { error } => error.clone(),
+    }
+}
+
+/// How long to wait for something to deliver before asking again.
+const LEASE_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a lease outlives the attempt's own time: for building the request, and for a store that is busy.
+const SETTLE_SLACK: Duration = Duration::from_secs(30);

@@ -1,0 +1,168 @@
+//! What the ingress answers: one table from what happened to status and public words.
+//!
+//! A sender learns a coarse code and a request id; why exactly is in the refusal record, for the operator.
+
+use bytes::Bytes;
+use hookhouse_core::StoreError;
+use hookhouse_verify::{Handshake, Reject};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::config::Answer;
+
+/// An answer of the ingress.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// A request that is turned away.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// What kind of refusal: the status, the public code, and whether the connection goes on.
+    pub(crate) kind: Refuse,
+    /// The reason as a stable word, for the operator.
+    pub(crate) code: &'static str,
+    /// The reason in words, for the operator.
+    pub(crate) reason: String,
+}
+
+impl Refused {
+    pub(crate) fn new(kind: Refuse, code: &'static str, reason: impl Into<String>) -> Self {
+        Self { kind, code, reason: reason.into() }
+    }
+}
+
+/// The kinds of refusal, as senders see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refuse {
+    BadRequest,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed { allow: String },
+    RequestTimeout,
+    PayloadTooLarge,
+    UriTooLong,
+    UnsupportedMedia,
+    ExpectationFailed,
+    Misdirected,
+    HeadersTooLarge,
+    Internal,
+    NotImplemented,
+    Unavailable { retry_after: u32 },
+}
+
+impl Refuse {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The word in `{"error": …}`.
+    fn public(&self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UriTooLong => "uri_too_long",
+            Self::UnsupportedMedia => "unsupported_media",
+            Self::ExpectationFailed => "expectation_failed",
+            Self::Misdirected => "misdirected",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::Internal => "internal",
+            Self::NotImplemented => "not_implemented",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+
+    /// The one answer for this kind. `close` ends the connection after it: where the rest of the request was not read,
+    /// or may not have been a request at all.
+    pub(crate) fn reply(&self, request_id: &str, close: bool) -> Reply {
+        let body = format!(r#"{{"error":"{}","id":"{request_id}"}}"#, self.public());
+        let mut reply = plain(self.status(), Some("application/json"), body);
+        let headers = reply.headers_mut();
+        match self {
+            Self::MethodNotAllowed { allow } => {
+                if let Ok(allow) = HeaderValue::from_str(allow) {
+                    headers.insert(ALLOW, allow);
+                }
+            }
+            // RFC 9110 section 12.5.3: on a 415, what codings would have been fine.
+            Self::UnsupportedMedia => {
+                headers
+                    .insert(HeaderName::from_static("accept-encoding"), HeaderValue::from_static("identity"));
+            }
+            Self::Unavailable { retry_after } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
+            }
+            _ => {}
+        }
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        reply
+    }
+}
+
+impl From<&Reject> for Refuse {
+    /// The exhaustive map from why to what senders see: every failed proof looks the same.
+    fn from(reject: &Reject) -> Self {
+        match reject {
+            Reject::CrcTokenMissing
+            | Reject::CrcTokenShape
+            | Reject::CrcParameterRepeated { .. }
+            | Reject::BodyUnexpected { .. } => Self::BadRequest,
+            _ => Self::Forbidden,
+        }
+    }
+}
+
+impl From<&StoreError> for Refused {
+    fn from(error: &StoreError) -> Self {
+        let (code, retry_after) = match error {
+            StoreError::Overloaded => ("store.overloaded", 1),
+            StoreError::Full(_) => ("store.full", 10),
+            StoreError::Failed(_) => ("store.failed", 10),
+            _ => ("store.unavailable", 10),
+        };
+        Self::new(Refuse::Unavailable { retry_after }, code, error.to_string())
+    }
+}
+
+/// The acknowledgement of an event, or of a repeat of one.
+pub(crate) fn accepted(answer: &Answer) -> Reply {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    plain(status, answer.content_type.as_deref(), answer.body.clone())
+}
+
+/// The answer to a challenge, as the scheme made it.
+pub(crate) fn handshake(handshake: Handshake) -> Reply {
+    plain(StatusCode::OK, Some(handshake.content_type), handshake.body)
+}
+
+fn plain(status: StatusCode, content_type: Option<&str>, body: String) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    if let Some(Ok(content_type)) = content_type.map(HeaderValue::from_str) {
+        headers.insert(CONTENT_TYPE, content_type);
+    }
+    // Twilio caches GET answers by their headers, and a cached challenge answer is a wrong one.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}

@@ -1,0 +1,72 @@
+//! Reading a body: bounded in size and in time, and byte-exact.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
+
+use crate::answer::{Refuse, Refused};
+
+/// How long a body may take however short it is.
+const GRACE: Duration = Duration::from_secs(15);
+/// How many bytes a second it must bring on average after that.
+const PACE: u64 = 1024;
+
+/// Reads a whole body of at most `limit` bytes. Trailers are dropped: nothing signs them.
+///
+/// `read` is kept up to date, so that a refusal can say how far it came.
+pub(crate) async fn read(mut body: Incoming, limit: u64, read: &mut u64) -> Result<Bytes, Refused> {
+    if body.size_hint().lower() > limit {
+        return Err(too_large(limit, "announced"));
+    }
+    let started = Instant::now();
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let deadline = started + GRACE.max(Duration::from_secs(*read / PACE));
+        let frame = match tokio::time::timeout_at(deadline, body.frame()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_))) => {
+                return Err(Refused::new(
+                    Refuse::BadRequest,
+                    "body.truncated",
+                    format!("the body broke off after {read} bytes"),
+                ));
+            }
+            Err(_) => {
+                return Err(Refused::new(
+                    Refuse::RequestTimeout,
+                    "body.timeout",
+                    format!("{read} bytes of the body came in {} s", started.elapsed().as_secs()),
+                ));
+            }
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        *read += data.len() as u64;
+        if *read > limit {
+            return Err(too_large(limit, "sent"));
+        }
+        // Most bodies come in one piece, which is then kept as it is.
+        if first.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.reserve(usize::try_from(body.size_hint().lower()).unwrap_or(0).min(64 * 1024));
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+fn too_large(limit: u64, how: &str) -> Refused {
+    Refused::new(
+        Refuse::PayloadTooLarge,
+        "body.too_large",
+        format!("more than `max_body` = {limit} bytes were {how}"),
+    )
+}

@@ -1,0 +1,174 @@
+//! The whole file: which sections there are, in which order they are read, and what holds between them.
+
+use hookhouse_core::DestinationName;
+use hookhouse_delivery::guard::Guard;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Code, Diagnostic, Span};
+use super::loader::Loader;
+use super::model::{Config, StoreConfig};
+use super::reader::{entries, kind};
+use super::section::Section;
+use super::source::{Outcome, Surroundings};
+use super::suggestion::did_you_mean;
+use super::{admin, destination, reuse, server, source, store};
+
+const SECTIONS: &[&str] = &["server", "admin", "store", "source", "destination", "listener"];
+
+/// Reads every section. Where the answer is `None`, the reasons are in the report; where it is not, there may be some
+/// all the same.
+pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> Option<Config> {
+    let root = root.get_ref();
+    let report = loader.report;
+    for (key, _) in entries(root) {
+        let name = key.get_ref().as_ref();
+        if !SECTIONS.contains(&name) {
+            report.push(
+                Diagnostic::error(Code::UnknownKey, &key.span(), format!("unknown section `{name}`"))
+                    .label("not a section")
+                    .help(did_you_mean(name, SECTIONS, "the sections are")),
+            );
+        }
+    }
+    for (name, key, _) in named(root, "listener", loader) {
+        loader.not_built_at(
+            &key,
+            &format!("`listener.{name}`"),
+            "put further addresses into `[server] listen`",
+        );
+    }
+    let section = |name: &str| Section::new(name.to_owned(), root.get(name)?, report);
+
+    let (server, public_url) = server::read(section("server").as_ref(), loader);
+    let admin = admin::read(section("admin").as_ref(), &server.listen, loader);
+    let store = store::read(section("store").as_ref(), loader);
+    // As configured; `serve` makes a guard of the addresses that were really bound.
+    let guard = Guard::new(server.listen.iter().copied().chain([admin.listen]).collect());
+
+    let found = named(root, "destination", loader);
+    let names: Vec<&str> = found.iter().map(|(name, _, _)| *name).collect();
+    let destinations: Vec<_> = found
+        .iter()
+        .filter_map(|(name, key, value)| {
+            let section = Section::new(format!("destination.{name}"), value, report);
+            let parsed: Option<DestinationName> = parse_name(name, key, loader);
+            let destination = destination::read(name, parsed.clone(), &section?, &guard, loader);
+            Some((destination, parsed, key.clone()))
+        })
+        .collect();
+
+    let around = Surroundings { public_url: &public_url, destinations: &names };
+    let found = named(root, "source", loader);
+    if found.is_empty() && !root.get("source").is_some_and(|value| report.is_broken(&value.span())) {
+        report.push_missing(
+            Diagnostic::without_place(
+                Code::MissingKey,
+                "there is no `[source.NAME]`, so there is nothing to serve",
+            )
+            .help("`hookhouse init` writes a file to begin with"),
+        );
+    }
+    let outcomes: Vec<_> = found
+        .iter()
+        .filter_map(|(name, key, value)| {
+            let section = Section::new(format!("source.{name}"), value, report);
+            let parsed = parse_name(name, key, loader);
+            Some(source::read(name, parsed, &section?, &around, loader))
+        })
+        .collect();
+
+    overlaps(&outcomes, loader);
+    unused(&destinations, &outcomes, loader);
+    let routes: Vec<_> = outcomes
+        .iter()
+        .filter_map(|outcome| Some((outcome.provider?, &outcome.deliver)))
+        .flat_map(|(provider, deliver)| deliver.iter().map(move |name| (provider, name.clone())))
+        .collect();
+    reuse::check(&loader.uses.borrow(), &routes, report);
+
+    Some(Config {
+        server,
+        admin,
+        store,
+        sources: outcomes.into_iter().map(|outcome| outcome.source).collect::<Option<_>>()?,
+        destinations: destinations
+            .into_iter()
+            .map(|(destination, _, _)| destination)
+            .collect::<Option<_>>()?,
+    })
+}
+
+/// Reads `[store]` alone.
+pub(super) fn read_store<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> StoreConfig {
+    let section =
+        root.get_ref().get("store").and_then(|value| Section::new("store".to_owned(), value, loader.report));
+    store::read(section.as_ref(), loader)
+}
+
+type Named<'a> = (&'a str, Span, &'a Spanned<DeValue<'a>>);
+
+/// The sections `[what.NAME]`, in file order.
+fn named<'a>(root: &'a DeTable<'a>, what: &str, loader: &Loader<'a>) -> Vec<Named<'a>> {
+    let Some(value) = root.get(what) else { return Vec::new() };
+    match value.get_ref() {
+        DeValue::Table(table) => entries(table)
+            .into_iter()
+            .map(|(key, value)| (key.get_ref().as_ref(), key.span(), value))
+            .collect(),
+        other => {
+            if !loader.report.is_broken(&value.span()) {
+                let message = format!("`{what}` is a group of sections, not {}", kind(other));
+                loader.report.push(
+                    Diagnostic::error(Code::Type, &value.span(), message)
+                        .help(format!("begin each with `[{what}.NAME]`")),
+                );
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn parse_name<T: std::str::FromStr<Err = hookhouse_core::names::NameError>>(
+    text: &str,
+    span: &Span,
+    loader: &Loader<'_>,
+) -> Option<T> {
+    text.parse().map_err(|error| loader.report.value(span, format!("`{text}`: {error}"))).ok()
+}
+
+fn overlaps(outcomes: &[Outcome], loader: &Loader<'_>) {
+    let mut seen: Vec<(&str, &Span, &Outcome)> = Vec::new();
+    for outcome in outcomes {
+        let Some((path, span)) = &outcome.path else { continue };
+        match seen.iter().find(|(other, _, _)| other == path) {
+            Some((_, first, other)) => loader.report.push(
+                Diagnostic::error(
+                    Code::PathOverlap,
+                    span,
+                    format!("sources `{}` and `{}` have the same path `{path}`", other.name, outcome.name),
+                )
+                .label("taken already")
+                .related(first, format!("by source `{}`", other.name))
+                .help("give each source a path of its own: a request is for exactly one"),
+            ),
+            None => seen.push((path, span, outcome)),
+        }
+    }
+}
+
+fn unused<T>(destinations: &[(T, Option<DestinationName>, Span)], outcomes: &[Outcome], loader: &Loader<'_>) {
+    for (_, name, key) in destinations {
+        let Some(name) = name else { continue };
+        if !outcomes.iter().any(|outcome| outcome.deliver.contains(name)) {
+            loader.report.push_missing(
+                Diagnostic::warning(
+                    Code::UnusedDestination,
+                    key,
+                    format!("no source delivers to destination `{name}`: only replays go there"),
+                )
+                .help(format!("`deliver = [\"{name}\"]` in a source")),
+            );
+        }
+    }
+}

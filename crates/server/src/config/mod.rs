@@ -1,0 +1,163 @@
+//! `hookhouse.toml`: from text to a [`Config`] in which everything was checked.
+//!
+//! ```text
+//! text ─▶ syntax ─▶ sections ─▶ fields (reader: serde, every mistake at its caret) ─▶ meaning ─▶ Config
+//!            │          │            │                                                 │
+//!            └──────────┴────────────┴───────────── report ───────────────────────────┘
+//!                                                      └▶ Diagnostics: file order, secrets masked, rendered
+//! ```
+//!
+//! One reading finds everything: no mistake hides another, and none is reported twice. Two kinds of types do it. What
+//! serde reads is made of `Field`s, which can be missing, faulty or given, with their places in the file; what the
+//! program uses is [`model`], which has neither. `document` reads the sections in order ([`mod@server`], [`admin`],
+//! [`store`], [`destination`], [`source`]) and then checks what holds between them.
+//!
+//! [`template`](fn@template) is the other direction: the file that `hookhouse init` writes.
+
+mod address;
+mod admin;
+mod destination;
+mod diagnostic;
+mod diagnostics;
+mod document;
+mod environment;
+mod field;
+mod loader;
+mod masking;
+pub mod model;
+mod moment;
+mod network;
+mod numbers;
+mod reader;
+mod report;
+mod reuse;
+mod secret;
+mod section;
+mod server;
+mod source;
+mod store;
+mod suggestion;
+mod syntax;
+mod template;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+pub use self::diagnostic::{Code, Diagnostic, Severity};
+pub use self::diagnostics::Diagnostics;
+pub use self::environment::{Environment, ProcessEnv};
+use self::loader::Loader;
+pub use self::model::{
+    AdminConfig, AllowIps, Answer, Config, Limits, ServerConfig, Source, SourceSigner, StoreConfig,
+};
+use self::report::Report;
+pub use self::source::providers;
+pub use self::template::template;
+
+/// More than any configuration; a larger file is some other file.
+const LARGEST: u64 = 4 << 20;
+
+/// A configuration, and what is worth knowing about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What the program uses.
+    pub config: Config,
+    /// What it can live with.
+    pub warnings: Diagnostics,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path, environment: &dyn Environment) -> Result<Loaded, Diagnostics> {
+    let (name, source) = text(path)?;
+    parse(&source, &name, folder(path), environment)
+}
+
+/// Reads the text of a file. `name` is what diagnostics call it; relative paths in it start at `base`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(
+    source: &str,
+    name: &str,
+    base: &Path,
+    environment: &dyn Environment,
+) -> Result<Loaded, Diagnostics> {
+    let (config, diagnostics) = run(source, name, base, environment, document::read);
+    match config {
+        Some(config) if !diagnostics.has_errors() => Ok(Loaded { config, warnings: diagnostics }),
+        _ => Err(diagnostics),
+    }
+}
+
+/// The folder of the store that a file names: for whoever looks at events, and needs no secret for it.
+///
+/// # Errors
+/// What is wrong with `[store]`, or keeps it from being found. Mistakes elsewhere do not matter here.
+pub fn store_folder(path: &Path) -> Result<PathBuf, Diagnostics> {
+    let (name, source) = text(path)?;
+    let (store, diagnostics) = run(&source, &name, folder(path), &ProcessEnv, document::read_store);
+    if diagnostics.has_errors() { Err(diagnostics) } else { Ok(store.path) }
+}
+
+fn run<T>(
+    source: &str,
+    name: &str,
+    base: &Path,
+    environment: &dyn Environment,
+    read: impl for<'a> FnOnce(&'a Spanned<DeTable<'a>>, &Loader<'a>) -> T,
+) -> (T, Diagnostics) {
+    let checked = syntax::check(source);
+    let report = Report::after_syntax(checked.found, checked.broken, checked.incomplete);
+    let (root, _) = DeTable::parse_recoverable(&checked.text);
+    let read = read(&root, &Loader { report: &report, environment, base, uses: RefCell::default() });
+
+    let (found, secret) = report.into_parts();
+    let (original, _) = DeTable::parse_recoverable(source);
+    let masked = masking::masked(source, &[root.get_ref(), original.get_ref()], &secret);
+    (read, Diagnostics::new(name, masked, found))
+}
+
+/// What relative paths of a file start at.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The name of a file, and what is in it.
+fn text(path: &Path) -> Result<(String, String), Diagnostics> {
+    let name = path.display().to_string();
+    let refuse = |code, message| {
+        Diagnostics::new(&name, String::new(), vec![Diagnostic::without_place(code, message)])
+    };
+    let bytes = read(path)
+        .map_err(|error| refuse(Code::UnreadableFile, format!("`{name}` cannot be read: {error}")))?;
+    let source = String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        refuse(Code::Syntax, format!("`{name}` is not UTF-8: line {line} has other bytes"))
+    })?;
+    Ok((name, source))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    let mut bytes = Vec::new();
+    let length = file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > LARGEST {
+        return Err(io::Error::other("it is too large to be a configuration"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,80 @@
+//! `[store]`: where events are kept, and for how long.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::field::Field;
+use super::loader::Loader;
+use super::model::StoreConfig;
+use super::section::Section;
+use super::units::{Limit, Period, Size};
+
+/// Beside the file, as `hookhouse dev` keeps its data in `./.hookhouse`.
+const PATH: &str = ".hookhouse";
+const RESERVE: u64 = 32_000_000;
+const AGE: Duration = Duration::from_hours(30 * 24);
+const SIZE: u64 = 20_000_000_000;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawStore {
+    path: Field<String>,
+    url: Field<IgnoredAny>,
+    replicas: Field<IgnoredAny>,
+    reserve: Field<Size>,
+    retention: Field<RawRetention>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, expecting = "a table: { age, size }")]
+struct RawRetention {
+    age: Field<Limit<Period>>,
+    size: Field<Limit<Size>>,
+}
+
+/// Reads the section, or its defaults where there is none.
+pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> StoreConfig {
+    let raw: RawStore = section.map(Section::read).unwrap_or_default();
+    if let Some(section) = section {
+        section.finish("the store", |_| None);
+    }
+    loader.not_built(
+        &raw.url,
+        "store.url",
+        "the embedded store is the one there is: give its folder with `path`",
+    );
+    loader.not_built(&raw.replicas, "store.replicas", "the embedded store has one copy");
+
+    let retention = raw.retention.value();
+    if let Some(age) = retention.and_then(|raw| raw.age.given())
+        && age.value == Limit::Of(Period(Duration::ZERO))
+    {
+        loader.report.value(
+            &age.span,
+            "`age` is zero: every event would be removed at once; `\"off\"` keeps them for ever",
+        );
+    }
+    StoreConfig {
+        path: path(&raw.path, loader),
+        reserve: raw.reserve.value().map_or(RESERVE, |size| size.0),
+        retention_age: match retention.and_then(|raw| raw.age.value()) {
+            Some(limit) => limit.value().map(|period| period.0),
+            None => Some(AGE),
+        },
+        retention_size: match retention.and_then(|raw| raw.size.value()) {
+            Some(limit) => limit.value().map(|size| size.0),
+            None => Some(SIZE),
+        },
+    }
+}
+
+fn path(field: &Field<String>, loader: &Loader<'_>) -> PathBuf {
+    let Some(given) = field.given() else { return loader.path(PATH) };
+    if given.value.is_empty() || given.value.contains('\0') {
+        loader.report.value(&given.span, "`path` is the folder of the store; it must not be empty");
+    }
+    loader.path(&given.value)
+}

@@ -1,0 +1,120 @@
+//! A folder with secrets in it, an environment, and files that are read there.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::super::{Config, Diagnostics, Environment, Loaded, parse};
+
+/// Enough for a file to be read without complaint.
+pub(super) const SOURCE: &str = "[source.inbox]\nprovider = \"none\"\npath = \"/inbox\"\n";
+
+/// Variables that are set.
+const VARIABLES: &[(&str, &str)] = &[
+    ("X_CONSUMER_SECRET", "canary-x-consumer-secret"),
+    ("X_CLIENT_SECRET", "canary-x-client-secret"),
+    ("TWILIO_AUTH_TOKEN", "canary-twilio-auth-token"),
+    ("BILLING_SECRET", "canary-billing-secret"),
+    ("APP_SIGNING_SECRET", "canary-app-signing-secret"),
+    ("APP_WHSEC", "whsec_not base64: canary"),
+    ("OTHER_SECRET", "canary-another-secret"),
+    ("SHORT", "canary"),
+    ("EMPTY", ""),
+    ("PADDED", " canary-with-a-blank-before"),
+    ("HEX", "63616e617279 canary is not hex"),
+];
+
+/// Files that are there, with their modes.
+const FILES: &[(&str, &str, u32)] = &[
+    ("x.old", "canary-former-secret\n", 0o600),
+    ("x.same", "canary-x-consumer-secret\r\n", 0o600),
+    ("open", "canary-open-to-everybody", 0o644),
+    ("short", "canary\n", 0o600),
+    ("newline", "\n", 0o600),
+    ("credentials/x", "canary-of-the-service-manager\n", 0o400),
+];
+
+/// Variables that are not the process's.
+pub(super) struct Variables<'a>(pub(super) Vec<(&'a str, &'a str)>);
+
+impl Environment for Variables<'_> {
+    fn var(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+}
+
+pub(super) struct House {
+    folder: TempDir,
+    credentials: String,
+}
+
+impl House {
+    pub(super) fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir_all(folder.path().join("credentials")).unwrap();
+        for (name, content, mode) in FILES {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(*mode)).unwrap();
+        }
+        let credentials = folder.path().join("credentials").display().to_string();
+        Self { folder, credentials }
+    }
+
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> std::path::PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Reads a file, and makes sure that nothing about it shows a secret.
+    pub(super) fn read(&self, source: &str) -> Result<Loaded, Diagnostics> {
+        let mut variables = VARIABLES.to_vec();
+        variables.push(("CREDENTIALS_DIRECTORY", &self.credentials));
+        let read = parse(source, "hookhouse.toml", self.folder.path(), &Variables(variables));
+        let found = match &read {
+            Ok(loaded) => &loaded.warnings,
+            Err(found) => found,
+        };
+        let json = serde_json::to_string(found).unwrap();
+        for shown in [found.render(false), found.render(true), found.to_string(), json, format!("{read:?}")] {
+            assert!(!shown.to_lowercase().contains("canary"), "{shown}");
+        }
+        read
+    }
+
+    /// What is said of a file: its mistakes, or else its warnings.
+    pub(super) fn said(&self, source: &str) -> Diagnostics {
+        self.read(source).map_or_else(|mistakes| mistakes, |loaded| loaded.warnings)
+    }
+
+    /// The same, rendered, without the name of the folder.
+    pub(super) fn rendered(&self, source: &str) -> String {
+        self.said(source).render(false).replace(&self.folder.path().display().to_string(), "FOLDER")
+    }
+
+    /// Codes and messages alone.
+    pub(super) fn messages(&self, source: &str) -> Vec<String> {
+        self.said(source)
+            .iter()
+            .map(|found| format!("{}: {}", found.code, found.message))
+            .map(|line| line.replace(&self.folder.path().display().to_string(), "FOLDER"))
+            .collect()
+    }
+
+    /// A file that nothing is to be said of.
+    pub(super) fn config(&self, source: &str) -> Config {
+        match self.read(source) {
+            Ok(loaded) => {
+                assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+                loaded.config
+            }
+            Err(mistakes) => panic!("{mistakes}"),
+        }
+    }
+}

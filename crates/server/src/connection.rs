@@ -1,0 +1,364 @@
+//! One connection: which protocol it speaks, and how long it may keep us waiting.
+//!
+//! hyper times one thing out, an HTTP/1 head that began. The rest is watched here, for both protocols alike: a first
+//! byte that never comes, a head that trickles, a keep-alive that idles, an answer that nobody reads. One timer per
+//! connection, set again only when it fires, so that a request costs two atomic stores.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio_util::task::TaskTracker;
+
+use crate::lifecycle::Lifecycle;
+
+/// Until the first byte, and from the first byte of a head to its end.
+const HEAD: Duration = Duration::from_secs(10);
+/// Between a request and the next.
+const IDLE: Duration = Duration::from_secs(60);
+/// While the peer reads nothing of what we write.
+const WRITE_STALL: Duration = Duration::from_secs(20);
+/// How much of a refused request is read and thrown away so that its sender sees the answer, and for how long. Closing
+/// with unread input makes the kernel reset the connection, and the reset can overtake the answer.
+const LINGER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
+/// hyper's buffer for one HTTP/1 head. It lets somewhat longer ones through; `head` sums exactly.
+const HEAD_BUFFER: usize = 32 * 1024;
+
+/// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serves a connection to its end.
+pub(crate) async fn serve<IO, S, B>(io: IO, watch: Arc<Watch>, service: S, lifecycle: &Lifecycle)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut io = io;
+    let first = tokio::select! {
+        first = read_preface(&mut io, watch.began + HEAD) => first,
+        () = lifecycle.soft.cancelled() => return,
+    };
+    let Ok((buffer, length)) = first else {
+        tracing::debug!(event = "conn.idle", "closed before the first byte");
+        return;
+    };
+    if length == 0 {
+        return;
+    }
+    let multiplexed = length == PREFACE.len() && buffer == *PREFACE;
+    watch.multiplexed.store(multiplexed, Ordering::Relaxed);
+    watch.bytes_arrived();
+    let socket = TokioIo::new(Socket {
+        io,
+        replay: Replay { bytes: buffer, at: 0, end: length },
+        watch: Arc::clone(&watch),
+        linger: None,
+    });
+    let outcome = if multiplexed {
+        let connection = http2::Builder::new(Tracked(lifecycle.tracker.clone()))
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(64)
+            .max_header_list_size(16 * 1024)
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(256)
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .serve_connection(socket, service);
+        drive(connection, &watch, lifecycle, |c| c.graceful_shutdown()).await
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_buf_size(HEAD_BUFFER)
+            .serve_connection(socket, service);
+        drive(connection, &watch, lifecycle, |c| c.graceful_shutdown()).await
+    };
+    if let Err(why) = outcome {
+        tracing::debug!(event = "conn.closed", %why);
+    }
+}
+
+/// Polls a connection until it ends, is told to end, or has kept us waiting for too long.
+async fn drive<C>(
+    connection: C,
+    watch: &Watch,
+    lifecycle: &Lifecycle,
+    graceful: impl Fn(Pin<&mut C>),
+) -> Result<(), String>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep_until(watch.deadline()));
+    let mut draining = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => return ended.map_err(|error| error.to_string()),
+            () = lifecycle.hard.cancelled() => return Err("stopped".to_owned()),
+            () = lifecycle.soft.cancelled(), if !draining => {
+                draining = true;
+                graceful(connection.as_mut());
+            }
+            () = timer.as_mut() => {
+                let deadline = watch.deadline();
+                if deadline > Instant::now() {
+                    timer.as_mut().reset(deadline);
+                } else if watch.multiplexed.load(Ordering::Relaxed) && !draining && !watch.is_stalled() {
+                    // An idle HTTP/2 peer is told so, and has as long again to go.
+                    draining = true;
+                    graceful(connection.as_mut());
+                    watch.restart();
+                    timer.as_mut().reset(watch.deadline());
+                } else {
+                    return Err(watch.why().to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Reads until the first bytes are HTTP/2's preface, or are not.
+async fn read_preface<IO: AsyncRead + Unpin>(io: &mut IO, deadline: Instant) -> io::Result<([u8; 24], usize)> {
+    let mut buffer = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() && PREFACE.starts_with(&buffer[..length]) {
+        let read = timeout_at(deadline, io.read(&mut buffer[length..])).await??;
+        if read == 0 {
+            break;
+        }
+        length += read;
+    }
+    Ok((buffer, length))
+}
+
+/// What a connection is doing, shared by its socket, its requests and its timer.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    began: Instant,
+    multiplexed: AtomicBool,
+    /// Requests that were begun and not yet answered.
+    in_flight: AtomicUsize,
+    /// Milliseconds after `began`, plus one; zero for "not".
+    head_since: AtomicU64,
+    idle_since: AtomicU64,
+    stalled_since: AtomicU64,
+    /// A request was refused before all of it was read.
+    linger: AtomicBool,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            multiplexed: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            head_since: AtomicU64::new(0),
+            idle_since: AtomicU64::new(1),
+            stalled_since: AtomicU64::new(0),
+            linger: AtomicBool::new(false),
+        })
+    }
+
+    /// A request's head is complete; the guard lives until it is answered.
+    pub(crate) fn request(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.head_since.store(0, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// The connection is about to end with input unread.
+    pub(crate) fn linger(&self) {
+        self.linger.store(true, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn bytes_arrived(&self) {
+        // An HTTP/2 peer sends pings and window updates while it idles: only its requests count.
+        let between = self.in_flight.load(Ordering::Relaxed) == 0 && !self.multiplexed.load(Ordering::Relaxed);
+        if between && self.head_since.load(Ordering::Relaxed) == 0 {
+            self.head_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn restart(&self) {
+        self.idle_since.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.stalled_since.load(Ordering::Relaxed) != 0
+    }
+
+    /// When patience ends, as things stand.
+    fn deadline(&self) -> Instant {
+        let after = |since: u64, patience: Duration| self.began + Duration::from_millis(since - 1) + patience;
+        let stalled = self.stalled_since.load(Ordering::Relaxed);
+        if stalled != 0 {
+            return after(stalled, WRITE_STALL);
+        }
+        let head = self.head_since.load(Ordering::Relaxed);
+        if self.in_flight.load(Ordering::Relaxed) > 0 {
+            // Requests have limits of their own; look again later.
+            Instant::now() + HEAD
+        } else if head != 0 {
+            after(head, HEAD)
+        } else {
+            after(self.idle_since.load(Ordering::Relaxed), IDLE)
+        }
+    }
+
+    fn why(&self) -> &'static str {
+        if self.is_stalled() {
+            "conn.write_stall"
+        } else if self.head_since.load(Ordering::Relaxed) != 0 {
+            "http.header_timeout"
+        } else {
+            "conn.idle"
+        }
+    }
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Watch>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.restart();
+        }
+    }
+}
+
+/// The socket below hyper: replays the bytes that told the protocol, notes what moves, lingers after a refusal.
+struct Socket<IO> {
+    io: IO,
+    replay: Replay,
+    watch: Arc<Watch>,
+    linger: Option<Linger>,
+}
+
+struct Replay {
+    bytes: [u8; PREFACE.len()],
+    at: usize,
+    end: usize,
+}
+
+struct Linger {
+    left: usize,
+    until: Pin<Box<Sleep>>,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Socket<IO> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(rest) = this.replay.bytes.get(this.replay.at..this.replay.end).filter(|r| !r.is_empty()) {
+            let count = rest.len().min(into.remaining());
+            into.put_slice(&rest[..count]);
+            this.replay.at += count;
+            return Poll::Ready(Ok(()));
+        }
+        let before = into.filled().len();
+        ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
+        if into.filled().len() > before {
+            this.watch.bytes_arrived();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, bytes);
+        this.note_progress(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(cx, bytes);
+        this.note_progress(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            if !this.watch.linger.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let linger = this.linger.get_or_insert_with(|| Linger {
+            left: LINGER.0,
+            until: Box::pin(sleep_until(Instant::now() + LINGER.1)),
+        });
+        let mut scratch = [0; 4096];
+        while linger.left > 0 && linger.until.as_mut().poll(cx).is_pending() {
+            let mut bin = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut this.io).poll_read(cx, &mut bin)) {
+                Ok(()) if !bin.filled().is_empty() => linger.left = linger.left.saturating_sub(bin.filled().len()),
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO> Socket<IO> {
+    fn note_progress(&self, pending: bool) {
+        let stalled = &self.watch.stalled_since;
+        if !pending {
+            if stalled.load(Ordering::Relaxed) != 0 {
+                stalled.store(0, Ordering::Relaxed);
+            }
+        } else if stalled.load(Ordering::Relaxed) == 0 {
+            stalled.store(self.watch.now(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Spawns hyper's stream tasks where a drain waits for them.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}

@@ -1,0 +1,264 @@
+//! The way of a request: head, route, admit, body, verify, record, answer.
+//!
+//! Everything up to the record is free of storage, so a challenge is answered while the store is full, stalled or
+//! busy. The record is made in a task of its own: a sender that hangs up leaves a whole event or none.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use hookhouse_core::notice::Accepted;
+use hookhouse_core::store::Receipt;
+use hookhouse_core::{Arrival, Clock, Event, EventStore, Notice, Observer, Refusal, SourceName, Timestamp};
+use hookhouse_verify::{Headers, Reject, Request as Received, Verdict};
+use http::Request;
+use http::request::Parts;
+use hyper::body::{Body, Incoming};
+use tokio_util::task::TaskTracker;
+
+use crate::answer::{self, Refuse, Refused, Reply};
+use crate::config::{Config, Source};
+use crate::connection::Watch;
+use crate::{body, head};
+
+/// The most characters of a sender's words that a refusal keeps.
+const EXCERPT: usize = 256;
+
+/// Everything a request is judged by.
+#[derive(Debug)]
+pub(crate) struct Ingress {
+    routes: HashMap<String, Arc<Source>>,
+    hosts: Vec<String>,
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    tracker: TaskTracker,
+    ids: RequestIds,
+}
+
+/// A request that stands before a decision, for the record of a refusal.
+struct Case<'a> {
+    parts: &'a Parts,
+    peer: IpAddr,
+    at: Timestamp,
+    source: Option<SourceName>,
+    body_bytes: u64,
+    body: Bytes,
+    /// Whether the whole request was read, so that the connection can go on after a refusal.
+    whole: bool,
+}
+
+impl Ingress {
+    pub(crate) fn new(
+        config: &Config,
+        sources: Vec<Arc<Source>>,
+        store: Arc<dyn EventStore>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        tracker: TaskTracker,
+    ) -> Self {
+        Self {
+            routes: sources.into_iter().map(|source| (source.path.clone(), source)).collect(),
+            hosts: config.server.hosts.clone(),
+            store,
+            clock,
+            observer,
+            tracker,
+            ids: RequestIds::new(),
+        }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr, watch: &Watch) -> Reply {
+        let (parts, incoming) = request.into_parts();
+        let mut case = Case {
+            parts: &parts,
+            peer,
+            at: self.clock.now(),
+            source: None,
+            body_bytes: 0,
+            body: Bytes::new(),
+            whole: incoming.is_end_stream(),
+        };
+        match self.decide(&mut case, incoming).await {
+            Ok(reply) => reply,
+            Err(refused) => self.refuse(case, refused, watch),
+        }
+    }
+
+    async fn decide(&self, case: &mut Case<'_>, incoming: Incoming) -> Result<Reply, Refused> {
+        let head = head::check(case.parts, &self.hosts)?;
+        let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
+        let source = self.routes.get(path).ok_or_else(|| {
+            Refused::new(Refuse::NotFound, "route.unknown", "no source has this path; paths match byte for byte")
+        })?;
+        case.source = Some(source.name.clone());
+        admit(source, case)?;
+        case.body = body::read(incoming, source.max_body, &mut case.body_bytes).await?;
+        case.whole = true;
+        let received = received(case, head.target)?;
+        match source.verifier.verify(received, case.at) {
+            Verdict::Verified(verified) => self.record(source, Event::accept(verified, arrival(source, case))).await,
+            Verdict::Unsigned(unsigned) => self.record(source, Event::accept(unsigned, arrival(source, case))).await,
+            Verdict::Handshake(handshake) => {
+                self.observer.notice(Notice::Handshake {
+                    source: source.name.clone(),
+                    at: case.at,
+                    kind: handshake.kind,
+                    key: handshake.key.clone(),
+                    signed: handshake.signed,
+                    notes: handshake.notes.clone(),
+                });
+                Ok(answer::handshake(handshake))
+            }
+            Verdict::Rejected { reject, .. } => Err(Refused {
+                kind: match reject {
+                    Reject::MethodUnexpected { .. } => not_served(source),
+                    _ => Refuse::from(&reject),
+                },
+                code: reject.code(),
+                reason: reject.to_string(),
+            }),
+        }
+    }
+
+    /// Makes an event durable, then acknowledges it.
+    async fn record(&self, source: &Arc<Source>, event: Event) -> Result<Reply, Refused> {
+        let (store, observer, name) = (Arc::clone(&self.store), Arc::clone(&self.observer), source.name.clone());
+        let recording = self.tracker.spawn(async move {
+            let record = event.record().clone();
+            match store.append(event).await? {
+                Receipt::Stored { id, .. } => observer.notice(Notice::Accepted(Accepted { id, record })),
+                Receipt::Duplicate { of } => observer.notice(Notice::Duplicate { source: name, of }),
+            }
+            Ok(())
+        });
+        match recording.await {
+            Ok(Ok(())) => Ok(answer::accepted(&source.answer)),
+            Ok(Err(error)) => Err(Refused::from(&error)),
+            Err(_) => Err(Refused::new(Refuse::Internal, "internal", "recording the event broke off")),
+        }
+    }
+
+    /// Notes a refusal and answers it.
+    fn refuse(&self, case: Case<'_>, refused: Refused, watch: &Watch) -> Reply {
+        let request_id = self.ids.next();
+        let refusal = Refusal {
+            request_id: request_id.clone(),
+            at: case.at,
+            source: case.source,
+            peer: Some(case.peer),
+            method: printable(case.parts.method.as_str()),
+            path: printable(case.parts.uri.path()),
+            status: refused.kind.status().as_u16(),
+            code: refused.code.to_owned(),
+            reason: refused.reason,
+            body_bytes: case.body_bytes,
+        };
+        self.store.refuse(refusal.clone());
+        self.observer.notice(Notice::Refused { refusal, body: case.body });
+        if !case.whole {
+            watch.linger();
+        }
+        refused.kind.reply(&request_id, !case.whole)
+    }
+}
+
+/// Whether a source takes such a request at all, judged before its body is read.
+fn admit(source: &Source, case: &Case<'_>) -> Result<(), Refused> {
+    let method = case.parts.method.as_str();
+    if !source.methods.iter().any(|served| served == method) {
+        return Err(Refused::new(
+            not_served(source),
+            "http.method",
+            format!("{method} is not one of this source's `methods`"),
+        ));
+    }
+    let on = |list: &[ipnet::IpNet]| list.iter().any(|net| net.contains(&case.peer));
+    if !source.allow_ips.enforce.is_empty() && !on(&source.allow_ips.enforce) {
+        return Err(Refused::new(
+            Refuse::Forbidden,
+            "ip.denied",
+            format!("{} is on no network of this source's `allow_ips`", case.peer),
+        ));
+    }
+    if !source.allow_ips.monitor.is_empty() && !on(&source.allow_ips.monitor) {
+        tracing::info!(event = "ip.monitor", source = %source.name, peer = %case.peer, "would be refused if enforced");
+    }
+    Ok(())
+}
+
+fn not_served(source: &Source) -> Refuse {
+    Refuse::MethodNotAllowed { allow: source.methods.join(", ") }
+}
+
+fn arrival(source: &Source, case: &Case<'_>) -> Arrival {
+    Arrival {
+        source: source.name.clone(),
+        received_at: case.at,
+        peer: Some(case.peer),
+        dedupe_window: source.dedupe_window,
+    }
+}
+
+/// The request as verification and the store take it: bytes, not meanings.
+fn received(case: &Case<'_>, target: &str) -> Result<Received, Refused> {
+    let headers = case.parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let headers = Headers::from_pairs(headers)
+        .map_err(|error| Refused::new(Refuse::BadRequest, "http.header_invalid", error.to_string()))?;
+    let method = match case.parts.method.as_str() {
+        "GET" => "GET".into(),
+        "POST" => "POST".into(),
+        other => other.to_owned().into(),
+    };
+    Ok(Received { method, target: target.to_owned(), headers, body: case.body.clone() })
+}
+
+/// A sender's words as an operator can look at them: no control characters, and not many.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().take(EXCERPT).map(plain).collect()
+}
+
+/// Ids for refusals: unique, and not telling how many there were.
+#[derive(Debug)]
+struct RequestIds {
+    start: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        Self { start: rand::random(), count: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> String {
+        // A bijection of the counter (odd multiplier, then a mix): no id comes twice, none follows from the last.
+        let mut id = self
+            .start
+            .wrapping_add(self.count.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        id = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        id = (id ^ (id >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        format!("req_{:016x}", id ^ (id >> 31))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_do_not_repeat() {
+        let ids = RequestIds::new();
+        let made: std::collections::HashSet<_> = (0..10_000).map(|_| ids.next()).collect();
+        assert_eq!(made.len(), 10_000);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_sender_is_printable_and_short() {
+        assert_eq!(printable("a\r\n\u{1b}[31mb"), "a\u{fffd}\u{fffd}\u{fffd}[31mb");
+        assert_eq!(printable(&"x".repeat(1000)).len(), EXCERPT);
+    }
+}

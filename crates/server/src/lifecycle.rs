@@ -1,0 +1,61 @@
+//! Who may stop the process, and what it waits for.
+//!
+//! A soft stop ends what begins: no connection, no lease. A hard stop ends what is under way. Every task is spawned
+//! through the tracker, so that a drain knows when nothing runs any more.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long what is in flight may take after a soft stop.
+pub const DRAIN: Duration = Duration::from_secs(20);
+
+/// The tokens and the tracker.
+#[derive(Debug, Clone, Default)]
+pub struct Lifecycle {
+    /// Begin nothing new.
+    pub soft: CancellationToken,
+    /// End what is under way.
+    pub hard: CancellationToken,
+    /// Everything that runs.
+    pub tracker: TaskTracker,
+}
+
+impl Lifecycle {
+    /// Stops softly at the first SIGTERM or SIGINT, hard at the second.
+    ///
+    /// # Errors
+    /// When the process may not install signal handlers.
+    pub fn stop_on_signals(&self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let tokens = [self.soft.clone(), self.hard.clone()];
+        let listening = async move {
+            for token in tokens {
+                tokio::select! {
+                    _ = terminate.recv() => token.cancel(),
+                    _ = interrupt.recv() => token.cancel(),
+                }
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "it listens until the process ends: a drain must not wait for it")]
+        drop(tokio::spawn(listening));
+        Ok(())
+    }
+
+    /// Stops softly, waits for what is in flight, then stops hard. Answers whether everything ended by itself.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.soft.cancel();
+        self.tracker.close();
+        let in_time = tokio::select! {
+            () = self.tracker.wait() => true,
+            () = self.hard.cancelled() => false,
+            () = tokio::time::sleep(patience) => false,
+        };
+        self.hard.cancel();
+        self.tracker.wait().await;
+        in_time
+    }
+}

@@ -1,0 +1,144 @@
+//! Accepting connections: as many as the limits allow, from wherever, without ever giving up.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::service::Service;
+use tokio::net::TcpListener;
+
+use crate::config::Limits;
+use crate::connection::{self, Watch};
+use crate::lifecycle::Lifecycle;
+
+/// How long to wait after an accept that failed, for want of descriptors most of all: neither spinning nor giving up.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts until the soft stop; `service` makes what answers a connection.
+pub(crate) async fn run<M, S, B>(listener: TcpListener, seats: Arc<Seats>, lifecycle: Lifecycle, service: M)
+where
+    M: Fn(IpAddr, &Arc<Watch>) -> S,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = lifecycle.soft.cancelled() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::error!(event = "accept.failed", %error, "pausing");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let peer = canonical(peer);
+        let Some(seat) = seats.take(peer) else {
+            tracing::debug!(event = "conn.limit", %peer, "closed: too many connections");
+            continue;
+        };
+        // Answers are small and final: waiting for more to send only makes them late.
+        let _ = stream.set_nodelay(true);
+        let watch = Watch::new();
+        let service = service(peer, &watch);
+        let shared = lifecycle.clone();
+        lifecycle.tracker.spawn(async move {
+            connection::serve(stream, watch, service, &shared).await;
+            drop(seat);
+        });
+    }
+}
+
+/// The peer's address, IPv4 as IPv4 also where it came through an IPv6 socket.
+fn canonical(peer: SocketAddr) -> IpAddr {
+    peer.ip().to_canonical()
+}
+
+/// How many connections there are, in all and from each address.
+#[derive(Debug)]
+pub(crate) struct Seats {
+    limits: Limits,
+    taken: AtomicUsize,
+    /// A few lines under the lock, and one entry per address that is connected.
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Seats {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, taken: AtomicUsize::new(0), by_address: Mutex::new(HashMap::new()) })
+    }
+
+    /// A seat for a connection, if there is one.
+    fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Seat> {
+        let address = group(peer);
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_address.entry(address).or_insert(0);
+        if *count >= self.limits.per_address || self.taken.load(Ordering::Relaxed) >= self.limits.connections {
+            if *count == 0 {
+                by_address.remove(&address);
+            }
+            return None;
+        }
+        *count += 1;
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        Some(Seat { seats: Arc::clone(self), address })
+    }
+}
+
+/// A connection's place; given back when dropped.
+#[derive(Debug)]
+struct Seat {
+    seats: Arc<Seats>,
+    address: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.taken.fetch_sub(1, Ordering::Relaxed);
+        let mut by_address = self.seats.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Who counts as one peer: an IPv4 address, or the /64 that one IPv6 subscriber has.
+fn group(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_counted_per_address_and_in_all_and_given_back() {
+        let seats = Seats::new(Limits { connections: 3, per_address: 2 });
+        let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let same_64: IpAddr = "2001:db8::2".parse().unwrap();
+        let first = seats.take(a).unwrap();
+        let _second = seats.take(a).unwrap();
+        assert!(seats.take(a).is_none(), "two from one address");
+        drop(first);
+        let _third = seats.take(b).unwrap();
+        let _fourth = seats.take(same_64).unwrap();
+        assert!(seats.take("10.9.9.9".parse().unwrap()).is_none(), "three in all");
+        assert_eq!(seats.by_address.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,265 @@
+//! How repeats of events are recognised.
+//!
+//! A key is 16 bytes of a digest, so keys are random, and a B-tree of random keys costs half of the rate at which
+//! events are appended. Instead:
+//!
+//! * the keys of the newest events are a table in memory ([`Seen`]), rebuilt from the log when the store opens;
+//! * when there are enough of them they become a sorted [run](run::Run) in the file, behind a
+//!   [filter](filter::Filter) in memory that says "certainly not" to nearly every key that is not in it;
+//! * runs are merged so that there are few of them, and dropped when nothing in them can match any more.
+//!
+//! [`Seen`] belongs to the writer: it looks keys up between others' appends, so a repeat that arrives in the same
+//! batch as its original is one too. Everything slow happens in the [compactor](compactor), on a thread of its own,
+//! which hands the writer small pieces to commit.
+
+pub(crate) mod compactor;
+mod filter;
+pub(crate) mod run;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::SyncSender;
+
+use aws_lc_rs::digest;
+use hookhouse_core::{EventId, Identity, SourceName};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::row::DedupeKey;
+use run::{Entry, Run};
+
+pub(crate) use compactor::{DedupeWrite, Frozen, Step};
+
+/// The key of an event: what makes it the same event, within its source.
+pub(crate) fn key(source: &SourceName, identity: &Identity) -> DedupeKey {
+    let mut context = digest::Context::new(&digest::SHA256);
+    let name = source.as_str().as_bytes();
+    // A name has at most 63 bytes; with its length in front no name and digest read like another pair.
+    context.update(&[name.len() as u8]);
+    context.update(name);
+    context.update(&identity.0);
+    let mut key = [0; 16];
+    key.copy_from_slice(&context.finish().as_ref()[..16]);
+    key
+}
+
+/// The first event with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Original {
+    pub(crate) id: EventId,
+    pub(crate) received: i64,
+}
+
+/// Keys with their originals. A key is a digest already, so half of it is hash enough.
+pub(crate) type Keys = HashMap<u128, Original, BuildHasherDefault<Digested>>;
+
+/// Takes a digest for its own hash.
+#[derive(Debug, Default)]
+pub(crate) struct Digested(u64);
+
+impl Hasher for Digested {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The longest time for which any event asked to be recognised: nothing older needs to be kept. Shared with the
+/// compactor and with retention.
+pub(crate) type LongestWindow = Arc<AtomicI64>;
+
+/// The keys that the writer knows.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    recent: Keys,
+    frozen: Option<Arc<Frozen>>,
+    /// Newest first: where a key is in several, the newest one counts.
+    runs: Vec<Arc<Run>>,
+    run_keys: usize,
+    longest: LongestWindow,
+    compactor: SyncSender<Arc<Frozen>>,
+}
+
+impl Seen {
+    /// What the file knows: its runs, and the keys of the events after them.
+    pub(crate) fn load(
+        conn: &Connection,
+        runs: Vec<Arc<Run>>,
+        longest: LongestWindow,
+        run_keys: usize,
+        compactor: SyncSender<Arc<Frozen>>,
+    ) -> rusqlite::Result<Self> {
+        let through = runs.iter().map(|run| run.through).max().unwrap_or(0).cast_signed();
+        let mut recent = Keys::default();
+        for table in ["dedupe_tail", "events"] {
+            let mut select = conn.prepare(&format!(
+                "SELECT id, received, dedupe FROM {table} WHERE sequence > ?1 AND dedupe IS NOT NULL ORDER BY sequence"
+            ))?;
+            let mut rows = select.query([through])?;
+            while let Some(row) = rows.next()? {
+                let original = Original { id: EventId::from_bytes(row.get(0)?), received: row.get(1)? };
+                recent.insert(u128::from_be_bytes(row.get(2)?), original);
+            }
+        }
+        Ok(Self { recent, frozen: None, runs, run_keys, longest, compactor })
+    }
+
+    /// The original of an event received at `received`, unless it is older than `window`.
+    pub(crate) fn find(
+        &self,
+        conn: &Connection,
+        key: &DedupeKey,
+        received: i64,
+        window: i64,
+    ) -> rusqlite::Result<Option<EventId>> {
+        let key = u128::from_be_bytes(*key);
+        let mut original = self.recent.get(&key).copied();
+        if original.is_none() {
+            original = self.frozen.as_ref().and_then(|frozen| frozen.keys.get(&key).copied());
+        }
+        for run in &self.runs {
+            if original.is_some() {
+                break;
+            }
+            original = run.find(conn, key)?;
+        }
+        // A clock that was set back makes an original younger than its repeat: still a repeat.
+        Ok(original.filter(|first| received.saturating_sub(first.received) < window).map(|first| first.id))
+    }
+
+    /// Notes a new event. It counts from now on, committed or not: whoever repeats it is answered after its commit.
+    pub(crate) fn remember(&mut self, key: &DedupeKey, original: Original) {
+        self.recent.insert(u128::from_be_bytes(*key), original);
+    }
+
+    /// Takes back what a batch noted that was not committed.
+    pub(crate) fn forget<'a>(&mut self, keys: impl Iterator<Item = &'a DedupeKey>) {
+        for key in keys {
+            self.recent.remove(&u128::from_be_bytes(*key));
+        }
+    }
+
+    /// Keeps the length of a window if it is the longest so far. To be called in a transaction.
+    pub(crate) fn widen(&self, conn: &Connection, window: i64) -> rusqlite::Result<()> {
+        if window > self.longest.load(Ordering::Relaxed) {
+            conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('longest_window', ?1)")?
+                .execute([window])?;
+            // Should the transaction fail, keys are kept a little longer than they need to be until the next start.
+            self.longest.store(window, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Hands the recent keys to the compactor when there are enough of them. `head` is the newest committed event.
+    pub(crate) fn freeze_when_full(&mut self, head: u64) {
+        if self.recent.len() < self.run_keys || self.frozen.is_some() {
+            return;
+        }
+        let frozen = Arc::new(Frozen { keys: std::mem::take(&mut self.recent), through: head });
+        // A compactor that gave up costs memory, not correctness: the keys stay here.
+        let _ = self.compactor.try_send(Arc::clone(&frozen));
+        self.frozen = Some(frozen);
+    }
+
+    /// Takes a finished run over, in place of those that it was made of.
+    pub(crate) fn publish(&mut self, run: Arc<Run>, replaces: &[i64]) {
+        if replaces.is_empty() {
+            self.frozen = None;
+        }
+        self.drop_runs(replaces);
+        self.runs.push(run);
+        self.runs.sort_by_key(|run| std::cmp::Reverse(run.through));
+    }
+
+    /// Lets runs go.
+    pub(crate) fn drop_runs(&mut self, ids: &[i64]) {
+        self.runs.retain(|run| !ids.contains(&run.id));
+    }
+
+    /// Up to which event every key is in a run, so that the log is not needed to rebuild them.
+    pub(crate) fn through(&self) -> u64 {
+        self.runs.first().map_or(0, |run| run.through)
+    }
+
+    pub(crate) fn longest(&self) -> i64 {
+        self.longest.load(Ordering::Relaxed)
+    }
+}
+
+/// Executes one piece of the compactor's work in the writer's transaction.
+pub(crate) fn write(conn: &Connection, step: &Step) -> rusqlite::Result<()> {
+    match step {
+        Step::Begin { run } => {
+            conn.prepare_cached(
+                "INSERT OR REPLACE INTO dedupe_runs (id, live, bits, keys, newest, through) VALUES (?1, 0, 0, 0, 0, 0)",
+            )?
+            .execute([run])?;
+        }
+        Step::Blocks(blocks) => {
+            let mut insert =
+                conn.prepare_cached("INSERT OR REPLACE INTO dedupe_blocks (id, entries) VALUES (?1, ?2)")?;
+            for (id, entries) in blocks {
+                insert.execute(params![id, entries])?;
+            }
+        }
+        Step::Filter(parts) => {
+            let mut insert =
+                conn.prepare_cached("INSERT OR REPLACE INTO dedupe_filters (id, bits) VALUES (?1, ?2)")?;
+            for (id, bits) in parts {
+                insert.execute(params![id, bits])?;
+            }
+        }
+        Step::Publish { run, replaces } => {
+            retire(conn, replaces)?;
+            conn.prepare_cached(
+                "UPDATE dedupe_runs SET live = 1, bits = ?2, keys = ?3, newest = ?4, through = ?5 WHERE id = ?1",
+            )?
+            .execute(params![run.id, run.bits, run.keys.cast_signed(), run.newest, run.through.cast_signed()])?;
+            conn.prepare_cached("DELETE FROM dedupe_tail WHERE sequence <= ?1")?
+                .execute([run.through.cast_signed()])?;
+        }
+        Step::Drop(runs) => retire(conn, runs)?,
+        Step::Erase { first, last } => {
+            conn.prepare_cached("DELETE FROM dedupe_blocks WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
+            conn.prepare_cached("DELETE FROM dedupe_filters WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
+        }
+        Step::Erased(run) => {
+            conn.prepare_cached("DELETE FROM dedupe_runs WHERE id = ?1")?.execute([run])?;
+        }
+    }
+    Ok(())
+}
+
+fn retire(conn: &Connection, runs: &[i64]) -> rusqlite::Result<()> {
+    for run in runs {
+        conn.prepare_cached("UPDATE dedupe_runs SET live = 0 WHERE id = ?1")?.execute([run])?;
+    }
+    Ok(())
+}
+
+/// The longest window that the file knows.
+pub(crate) fn longest_window(conn: &Connection) -> rusqlite::Result<LongestWindow> {
+    let longest: Option<i64> =
+        conn.query_row("SELECT value FROM meta WHERE key = 'longest_window'", [], |row| row.get(0)).optional()?;
+    Ok(Arc::new(AtomicI64::new(longest.unwrap_or(0))))
+}
+
+impl Frozen {
+    /// The entries in key order.
+    fn sorted(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> =
+            self.keys.iter().map(|(key, original)| Entry { key: *key, original: *original }).collect();
+        entries.sort_unstable_by_key(|entry| entry.key);
+        entries
+    }
+}

@@ -1,0 +1,479 @@
+//! What the writer does besides appending: each write in three steps, so that memory and file never disagree.
+//!
+//! 1. [`prepare`] holds in memory what the write is about;
+//! 2. [`write`] writes it, in the batch's transaction;
+//! 3. [`take`] makes it so in memory after the commit, or [`Done::undo`] lets go of it again.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookhouse_core::delivery::{Next, Settled, Settlement};
+use hookhouse_core::store::{RetryOutcome, Revision, Subscription};
+use hookhouse_core::{
+    Attempt, AttemptOutcome, DeliveryId, DeliveryState, DestinationName, EventId, StoreError,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::consumer::{Consumer, Key, Prepared};
+use crate::dedupe;
+use crate::names::Names;
+use crate::queue::Op;
+use crate::shared::Shared;
+use crate::time::to_nanos;
+use crate::writer::begin;
+
+/// Sends somebody an answer.
+pub(crate) type Answer = Box<dyn FnOnce() + Send>;
+
+/// A write on its way.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// Nothing is held in memory.
+    Nothing,
+    Subscribed(Vec<(Arc<Consumer>, HashSet<i64>)>),
+    Settled {
+        held: Vec<HeldSettlement>,
+        answers: Vec<Settled>,
+    },
+    Redelivered(Option<(Arc<Consumer>, DeliveryId)>),
+    Retried {
+        outcome: RetryOutcome,
+        /// The consumer, and the state in which the delivery was.
+        moved: Option<(Arc<Consumer>, DeliveryState)>,
+    },
+    State(Option<Revision>),
+}
+
+/// A settlement whose lease is current.
+#[derive(Debug)]
+pub(crate) struct HeldSettlement {
+    /// Its place among the settlements.
+    index: usize,
+    consumer: Arc<Consumer>,
+    prepared: Prepared,
+}
+
+impl Done {
+    /// The transaction was not committed.
+    pub(crate) fn undo(&self) {
+        if let Self::Settled { held, .. } = self {
+            for settlement in held {
+                settlement.consumer.lock().not_settled(&settlement.prepared);
+                settlement.consumer.wake();
+            }
+        }
+    }
+
+    /// The events that a destination is done with, once this is committed.
+    pub(crate) fn freed(&self) -> impl Iterator<Item = u64> {
+        let held = match self {
+            Self::Settled { held, .. } => held.as_slice(),
+            _ => &[],
+        };
+        held.iter()
+            .filter(|settlement| matches!(settlement.prepared.next, Next::Done | Next::GiveUp(_)))
+            .map(|settlement| settlement.prepared.key.sequence)
+    }
+}
+
+/// Gives numbers to the names in a write, before the transaction.
+pub(crate) fn intern(conn: &Connection, shared: &Shared, op: &Op) -> rusqlite::Result<()> {
+    let names: &Names = &shared.names;
+    let make = |destination: &DestinationName| {
+        let id = names.destinations.intern(conn, destination)?;
+        shared.consumers.make(destination, id);
+        Ok(())
+    };
+    match op {
+        Op::Subscribe(subscriptions, _) => {
+            for subscription in subscriptions {
+                make(&subscription.destination)?;
+                for source in &subscription.sources {
+                    names.sources.intern(conn, source)?;
+                }
+            }
+            Ok(())
+        }
+        Op::Redeliver(_, destination, _) => make(destination),
+        _ => Ok(()),
+    }
+}
+
+/// Holds in memory what a write is about.
+pub(crate) fn prepare(shared: &Shared, op: &Op) -> Done {
+    match op {
+        Op::Settle(settlements, _) => hold(shared, settlements),
+        Op::Subscribe(subscriptions, _) => Done::Subscribed(wishes(shared, subscriptions)),
+        _ => Done::Nothing,
+    }
+}
+
+fn hold(shared: &Shared, settlements: &[Settlement]) -> Done {
+    let mut held = Vec::with_capacity(settlements.len());
+    let mut answers = Vec::with_capacity(settlements.len());
+    for (index, settlement) in settlements.iter().enumerate() {
+        let consumer = shared.consumers.named(&settlement.delivery.destination);
+        let prepared = consumer.and_then(|consumer| {
+            let prepared = consumer.lock().prepare(settlement)?;
+            Some(HeldSettlement { index, consumer, prepared })
+        });
+        answers.push(if prepared.is_some() { Settled::Recorded } else { Settled::LeaseLost });
+        held.extend(prepared);
+    }
+    Done::Settled { held, answers }
+}
+
+fn wishes(shared: &Shared, subscriptions: &[Subscription]) -> Vec<(Arc<Consumer>, HashSet<i64>)> {
+    let wish = |subscription: &Subscription| {
+        let consumer = shared.consumers.named(&subscription.destination)?;
+        let sources = subscription.sources.iter().filter_map(|source| shared.names.sources.id(source)).collect();
+        Some((consumer, sources))
+    };
+    subscriptions.iter().filter_map(wish).collect()
+}
+
+/// Where a transaction stands.
+pub(crate) struct Place<'a> {
+    pub(crate) conn: &'a Connection,
+    pub(crate) shared: &'a Shared,
+    /// The newest event, those of this transaction included.
+    pub(crate) head: u64,
+    /// Consumers whose row has to be written.
+    pub(crate) touched: &'a mut BTreeMap<i64, Arc<Consumer>>,
+}
+
+/// Writes in the batch's transaction.
+pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite::Result<()> {
+    let conn = place.conn;
+    match (op, &mut *done) {
+        (Op::Settle(settlements, _), Done::Settled { held, .. }) => settle(place, settlements, held),
+        (Op::Subscribe(..), Done::Subscribed(wishes)) => subscribe(place, wishes),
+        (Op::Redeliver(event, destination, _), _) => {
+            *done = Done::Redelivered(redeliver(place, *event, destination)?);
+            Ok(())
+        }
+        (Op::Retry(delivery, _), _) => {
+            *done = retry(place, delivery)?;
+            Ok(())
+        }
+        (Op::PutState { key, value, expected, .. }, _) => {
+            *done = Done::State(put_state(conn, key, value, *expected)?);
+            Ok(())
+        }
+        (Op::KeepPosition(id), _) => {
+            if let Some(consumer) = place.shared.consumers.with_id(*id) {
+                place.touched.insert(*id, consumer);
+            }
+            Ok(())
+        }
+        (Op::Dedupe(write), _) => {
+            begin(conn)?;
+            dedupe::write(conn, &write.step)
+        }
+        #[cfg(test)]
+        (Op::Test(test), _) => test.run(conn),
+        (Op::Settle(..) | Op::Subscribe(..), _) => Ok(()),
+    }
+}
+
+fn settle(place: &mut Place<'_>, settlements: &[Settlement], held: &[HeldSettlement]) -> rusqlite::Result<()> {
+    for HeldSettlement { index, consumer, prepared } in held {
+        if prepared.next == Next::Release {
+            continue;
+        }
+        begin(place.conn)?;
+        place.touched.insert(consumer.id, Arc::clone(consumer));
+        // Retention does not wait for a destination that is no longer named: the event may be gone.
+        if !consumer.lock().active && !exists(place.conn, prepared.key.sequence)? {
+            continue;
+        }
+        let attempt = settlements.get(*index).and_then(|settlement| settlement.attempt.as_ref());
+        if let Some(attempt) = attempt {
+            insert_attempt(place.conn, consumer.id, prepared, attempt)?;
+        }
+        if let Some(state) = prepared.becomes() {
+            let attempts = if attempt.is_some() { prepared.attempt } else { prepared.attempt.saturating_sub(1) };
+            let (due, reason) = match &prepared.next {
+                Next::RetryAt(at) => (Some(to_nanos(*at)), None),
+                Next::GiveUp(reason) => (None, Some(reason.as_str())),
+                Next::Done | Next::Release => (None, None),
+            };
+            let row = ExceptionRow { key: prepared.key, state, attempts, due, reason };
+            put_exception(place.conn, consumer.id, &row)?;
+        }
+    }
+    Ok(())
+}
+
+fn exists(conn: &Connection, sequence: u64) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM events WHERE sequence = ?1")?.exists([sequence.cast_signed()])
+}
+
+fn insert_attempt(
+    conn: &Connection,
+    destination: i64,
+    prepared: &Prepared,
+    attempt: &Attempt,
+) -> rusqlite::Result<()> {
+    let (outcome, status, detail) = match &attempt.outcome {
+        AttemptOutcome::Delivered { status } => ("delivered", Some(*status), None),
+        AttemptOutcome::Refused { status, answer } => ("refused", Some(*status), Some(answer)),
+        AttemptOutcome::Failed { error } => ("failed", None, Some(error)),
+    };
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO attempts \
+         (sequence, destination, round, number, started, duration_ms, outcome, status, detail) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?
+    .execute(params![
+        prepared.key.sequence.cast_signed(),
+        destination,
+        prepared.key.round.cast_signed(),
+        prepared.attempt,
+        to_nanos(attempt.started_at),
+        i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
+        outcome,
+        status,
+        detail,
+    ])?;
+    Ok(())
+}
+
+/// A row of `exceptions`.
+struct ExceptionRow {
+    key: Key,
+    state: DeliveryState,
+    attempts: u32,
+    due: Option<i64>,
+    reason: Option<&'static str>,
+}
+
+fn put_exception(conn: &Connection, destination: i64, row: &ExceptionRow) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO exceptions (sequence, destination, round, state, attempts, due, reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+         ON CONFLICT (sequence, destination, round) DO UPDATE SET \
+         state = excluded.state, attempts = excluded.attempts, due = excluded.due, reason = excluded.reason",
+    )?
+    .execute(params![
+        row.key.sequence.cast_signed(),
+        destination,
+        row.key.round.cast_signed(),
+        row.state.as_str(),
+        row.attempts,
+        row.due,
+        row.reason,
+    ])?;
+    Ok(())
+}
+
+fn subscribe(place: &mut Place<'_>, wishes: &[(Arc<Consumer>, HashSet<i64>)]) -> rusqlite::Result<()> {
+    begin(place.conn)?;
+    place.conn.prepare_cached("UPDATE destinations SET active = 0 WHERE active <> 0")?.execute([])?;
+    let mut name = place
+        .conn
+        .prepare_cached("UPDATE destinations SET active = 1, position = coalesce(position, ?2) WHERE id = ?1")?;
+    for (consumer, _) in wishes {
+        name.execute([consumer.id, place.head.cast_signed()])?;
+    }
+    Ok(())
+}
+
+/// Writes the row of a consumer.
+pub(crate) fn keep_position(
+    conn: &Connection,
+    destination: i64,
+    position: u64,
+    owed: &[u8],
+) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE destinations SET position = ?2, owed = ?3 WHERE id = ?1")?.execute(params![
+        destination,
+        position.cast_signed(),
+        owed
+    ])?;
+    Ok(())
+}
+
+fn redeliver(
+    place: &Place<'_>,
+    event: EventId,
+    destination: &DestinationName,
+) -> rusqlite::Result<Option<(Arc<Consumer>, DeliveryId)>> {
+    let sequence = event.position();
+    let Some(consumer) = place.shared.consumers.named(destination) else { return Ok(None) };
+    if id_at(place.conn, sequence)? != Some(event) {
+        return Ok(None);
+    }
+    // Rounds are counted for each event, whichever the destination: so they also put its replays in order.
+    let round: i64 = place
+        .conn
+        .prepare_cached("SELECT coalesce(max(round), 0) + 1 FROM exceptions WHERE sequence = ?1")?
+        .query_row([sequence.cast_signed()], |row| row.get(0))?;
+    let key = Key { sequence, round: round.cast_unsigned() };
+    let due = Some(to_nanos(place.shared.clock.now()));
+    begin(place.conn)?;
+    let row = ExceptionRow { key, state: DeliveryState::Pending, attempts: 0, due, reason: None };
+    put_exception(place.conn, consumer.id, &row)?;
+    let delivery = DeliveryId { event, destination: destination.clone(), round: key.round };
+    Ok(Some((consumer, delivery)))
+}
+
+fn id_at(conn: &Connection, sequence: u64) -> rusqlite::Result<Option<EventId>> {
+    let id: Option<[u8; 16]> = conn
+        .prepare_cached("SELECT id FROM events WHERE sequence = ?1")?
+        .query_row([sequence.cast_signed()], |row| row.get(0))
+        .optional()?;
+    Ok(id.map(EventId::from_bytes))
+}
+
+fn retry(place: &Place<'_>, delivery: &DeliveryId) -> rusqlite::Result<Done> {
+    let refused = |outcome| Ok(Done::Retried { outcome, moved: None });
+    let key = Key { sequence: delivery.event.position(), round: delivery.round };
+    let Some(consumer) = place.shared.consumers.named(&delivery.destination) else {
+        return refused(RetryOutcome::Unknown);
+    };
+    if id_at(place.conn, key.sequence)? != Some(delivery.event) {
+        return refused(RetryOutcome::Unknown);
+    }
+    if consumer.lock().is_held(key) {
+        return refused(RetryOutcome::Refused(DeliveryState::Leased));
+    }
+    let at = (key.sequence.cast_signed(), consumer.id, key.round.cast_signed());
+    let row: Option<(String, u32)> = place
+        .conn
+        .prepare_cached(
+            "SELECT state, attempts FROM exceptions WHERE sequence = ?1 AND destination = ?2 AND round = ?3",
+        )?
+        .query_row(at, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((state, attempts)) = row else { return refused(without_row(place, &consumer, delivery)?) };
+    let Ok(state) = state.parse::<DeliveryState>() else { return refused(RetryOutcome::Unknown) };
+    if state.after(hookhouse_core::delivery::DeliveryMove::Retry).is_none() {
+        return refused(RetryOutcome::Refused(state));
+    }
+    begin(place.conn)?;
+    let due = Some(to_nanos(place.shared.clock.now()));
+    let row = ExceptionRow { key, state: DeliveryState::Pending, attempts, due, reason: None };
+    put_exception(place.conn, consumer.id, &row)?;
+    Ok(Done::Retried { outcome: RetryOutcome::Due, moved: Some((consumer, state)) })
+}
+
+/// The state of a delivery that is but a place in the log.
+fn without_row(place: &Place<'_>, consumer: &Consumer, delivery: &DeliveryId) -> rusqlite::Result<RetryOutcome> {
+    if delivery.round > 0 {
+        return Ok(RetryOutcome::Unknown);
+    }
+    let sequence = delivery.event.position();
+    let source: i64 = place
+        .conn
+        .prepare_cached("SELECT source FROM events WHERE sequence = ?1")?
+        .query_row([sequence.cast_signed()], |row| row.get(0))?;
+    if let Some(state) = consumer.lock().fresh_state(sequence, source) {
+        return Ok(RetryOutcome::Refused(state));
+    }
+    let tried = place
+        .conn
+        .prepare_cached("SELECT 1 FROM attempts WHERE sequence = ?1 AND destination = ?2 AND round = 0")?
+        .exists([sequence.cast_signed(), consumer.id])?;
+    Ok(if tried { RetryOutcome::Refused(DeliveryState::Delivered) } else { RetryOutcome::Unknown })
+}
+
+/// `None` where the revision is another.
+fn put_state(
+    conn: &Connection,
+    key: &str,
+    value: &Bytes,
+    expected: Option<Revision>,
+) -> rusqlite::Result<Option<Revision>> {
+    let revision: Option<i64> = conn
+        .prepare_cached("SELECT revision FROM state WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()?;
+    if revision.map(|revision| Revision(revision.cast_unsigned())) != expected {
+        return Ok(None);
+    }
+    let next = revision.unwrap_or(0) + 1;
+    begin(conn)?;
+    conn.prepare_cached("INSERT OR REPLACE INTO state (key, value, revision) VALUES (?1, ?2, ?3)")?
+        .execute(params![key, &value[..], next])?;
+    Ok(Some(Revision(next.cast_unsigned())))
+}
+
+/// Makes a committed write so in memory, and gives back the answer to it.
+pub(crate) fn take(shared: &Shared, op: Op, done: Done, head: u64) -> Option<Answer> {
+    match (op, done) {
+        (Op::Settle(_, reply), Done::Settled { held, answers }) => {
+            for HeldSettlement { consumer, prepared, .. } in held {
+                consumer.lock().settled(&prepared);
+                // There is room in the window now, and perhaps a retry to wait for.
+                consumer.wake();
+            }
+            Some(Box::new(move || drop(reply.send(Ok(answers)))))
+        }
+        (Op::Subscribe(_, reply), Done::Subscribed(wishes)) => {
+            take_subscriptions(shared, wishes, head);
+            Some(Box::new(move || drop(reply.send(Ok(())))))
+        }
+        (Op::Redeliver(_, _, reply), Done::Redelivered(made)) => {
+            let delivery = made.map(|(consumer, delivery)| {
+                let mut progress = consumer.lock();
+                progress.counts.add(DeliveryState::Pending);
+                progress.due_at(i64::MIN);
+                drop(progress);
+                consumer.wake();
+                delivery
+            });
+            Some(Box::new(move || drop(reply.send(Ok(delivery)))))
+        }
+        (Op::Retry(_, reply), Done::Retried { outcome, moved }) => {
+            if let Some((consumer, before)) = moved {
+                let mut progress = consumer.lock();
+                progress.counts.remove(before);
+                progress.counts.add(DeliveryState::Pending);
+                progress.due_at(i64::MIN);
+                drop(progress);
+                consumer.wake();
+            }
+            Some(Box::new(move || drop(reply.send(Ok(outcome)))))
+        }
+        (Op::PutState { reply, .. }, Done::State(revision)) => {
+            Some(Box::new(move || drop(reply.send(revision.ok_or(StoreError::Conflict)))))
+        }
+        (Op::Dedupe(write), _) => Some(Box::new(move || drop(write.done.send(Ok(()))))),
+        _ => None,
+    }
+}
+
+fn take_subscriptions(shared: &Shared, wishes: Vec<(Arc<Consumer>, HashSet<i64>)>, head: u64) {
+    for consumer in shared.consumers.all() {
+        consumer.lock().active = false;
+    }
+    for (consumer, sources) in wishes {
+        let mut progress = consumer.lock();
+        progress.active = true;
+        progress.sources = Some(sources);
+        progress.position.get_or_insert(head);
+    }
+    for consumer in shared.consumers.all() {
+        consumer.wake();
+    }
+    shared.change();
+}
+
+impl Op {
+    /// The answer to a write that was not made.
+    pub(crate) fn fail(self, error: StoreError) -> Option<Answer> {
+        Some(match self {
+            Self::Subscribe(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::Settle(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::Redeliver(_, _, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::Retry(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::PutState { reply, .. } => Box::new(move || drop(reply.send(Err(error)))),
+            Self::Dedupe(write) => Box::new(move || drop(write.done.send(Err(error)))),
+            Self::KeepPosition(_) => return None,
+            #[cfg(test)]
+            Self::Test(_) => return None,
+        })
+    }
+}

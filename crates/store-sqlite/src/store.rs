@@ -1,0 +1,241 @@
+//! The store as others see it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookhouse_core::delivery::{Settled, Settlement};
+use hookhouse_core::store::{
+    Backlog, DeliveryQuery, EventQuery, LeaseRequest, Page, Receipt, RefusalQuery, RetryOutcome, Revision,
+    StateEntry, StoreStatus, Subscription,
+};
+use hookhouse_core::{
+    Attempt, Clock, Delivery, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal, Sequence,
+    StoreError, StoredEvent, StoredRefusal,
+};
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::oneshot;
+
+use crate::open::{self, Opened, Running};
+use crate::options::{OpenError, Options};
+use crate::queue::{Append, Op, Reply};
+use crate::shared::Shared;
+use crate::{dedupe, deliveries, lease, query, refusals};
+
+/// Events, deliveries and refusals in one SQLite file.
+///
+/// A store that is dropped without [`close`](EventStore::close) writes out what it accepted, and waits for that.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    /// Gone once the store is closed.
+    running: Mutex<Option<Running>>,
+}
+
+impl SqliteStore {
+    /// Opens the store in a folder, and makes it if there is none.
+    ///
+    /// The store answers from tasks of the runtime in which this is called.
+    ///
+    /// # Errors
+    /// When another process has it, or when the file is not one that this program can use.
+    pub fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        open::open(options, clock).map(Self::from)
+    }
+
+    /// Opens the store of a process that is not running, to read it. Every write answers [`StoreError::Closed`].
+    ///
+    /// # Errors
+    /// When a process has the store open, when there is none, or when it cannot be read.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        open::open_read_only(path.as_ref()).map(Self::from)
+    }
+
+    async fn ask<T>(&self, op: impl FnOnce(Reply<T>) -> Op + Send) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.queue.push(op(reply))?;
+        answer.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    /// Why the writer gave no answer: it answers everybody as long as it is there.
+    fn gone(&self) -> StoreError {
+        self.shared.queue.ended().unwrap_or(StoreError::Closed)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection, &Shared) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.check_open()?;
+        let shared = Arc::clone(&self.shared);
+        self.shared.readers.run(move |conn| read(conn, &shared)).await
+    }
+
+    /// What is stored can be read until the store is closed, after a failure too.
+    fn check_open(&self) -> Result<(), StoreError> {
+        let open = self.running.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if open { Ok(()) } else { Err(StoreError::Closed) }
+    }
+
+    fn stop(&self) -> Option<Running> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.queue.end(StoreError::Closed);
+        self.shared.change();
+        running
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl From<Opened> for SqliteStore {
+    fn from(opened: Opened) -> Self {
+        Self { shared: opened.shared, running: Mutex::new(Some(opened.running)) }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("head", &self.shared.ring.head()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        if let Some(running) = self.stop() {
+            running.end(false);
+        }
+    }
+}
+
+#[async_trait]
+impl EventStore for SqliteStore {
+    async fn append(&self, event: Event) -> Result<Receipt, StoreError> {
+        let key = event.dedupe().map(|dedupe| dedupe::key(&event.record().source, &dedupe.identity));
+        let (reply, answer) = oneshot::channel();
+        self.shared.queue.append(Append { event, key, reply })?;
+        answer.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<StoredEvent>>, StoreError> {
+        self.check_open()?;
+        if let Some(event) = self.shared.ring.event(id.position()) {
+            return Ok(Some(event).filter(|event| event.id() == id));
+        }
+        self.read(move |conn, shared| query::event(conn, &shared.names, id)).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Page<Arc<StoredEvent>>, StoreError> {
+        let query = query.clone();
+        self.read(move |conn, shared| query::page(conn, &shared.names, &query)).await
+    }
+
+    fn refuse(&self, refusal: Refusal) {
+        self.shared.queue.refuse(refusal);
+    }
+
+    async fn refusals(&self, query: &RefusalQuery) -> Result<Page<StoredRefusal>, StoreError> {
+        let query = query.clone();
+        self.read(move |conn, _| refusals::page(conn, &query)).await
+    }
+
+    async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
+        self.ask(|reply| Op::Subscribe(subscriptions.to_vec(), reply)).await
+    }
+
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, StoreError> {
+        lease::lease(&self.shared, request).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        self.ask(|reply| Op::Settle(settlements, reply)).await
+    }
+
+    async fn redeliver(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        self.ask(|reply| Op::Redeliver(event, destination.clone(), reply)).await
+    }
+
+    async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {
+        self.ask(|reply| Op::Retry(delivery.clone(), reply)).await
+    }
+
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        let query = query.clone();
+        self.read(move |conn, shared| deliveries::page(conn, shared, &query)).await
+    }
+
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        self.read(move |conn, shared| query::attempts(conn, &shared.names, event)).await
+    }
+
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        self.read(deliveries::backlogs).await
+    }
+
+    async fn state(&self, key: &str) -> Result<Option<StateEntry>, StoreError> {
+        let key = key.to_owned();
+        let read = move |conn: &Connection, _: &Shared| {
+            conn.prepare_cached("SELECT value, revision FROM state WHERE key = ?1")?
+                .query_row([key], |row| {
+                    Ok(StateEntry {
+                        value: Bytes::from(row.get::<_, Vec<u8>>(0)?),
+                        revision: Revision(row.get::<_, i64>(1)?.cast_unsigned()),
+                    })
+                })
+                .optional()
+        };
+        self.read(read).await
+    }
+
+    async fn put_state(
+        &self,
+        key: &str,
+        value: Bytes,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        self.ask(|reply| Op::PutState { key: key.to_owned(), value, expected, reply }).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.check_open()?;
+        let head = self.shared.ring.head();
+        let gauges = self.shared.gauges().clone();
+        Ok(StoreStatus {
+            kind: "sqlite".to_owned(),
+            writable: gauges.problem.is_none(),
+            problem: gauges.problem,
+            events: head.saturating_sub(gauges.removed),
+            head: Sequence(head),
+            bytes: gauges.used,
+            free_bytes: gauges.free,
+            refusals_dropped: self.shared.queue.refusals_dropped(),
+        })
+    }
+
+    async fn failed(&self) -> String {
+        let mut failure = self.shared.failure();
+        loop {
+            if let Some(why) = failure.borrow_and_update().clone() {
+                return why;
+            }
+            if failure.changed().await.is_err() {
+                // Not as long as `self`, which holds the sender, is there.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn close(&self) {
+        let Some(running) = self.stop() else { return };
+        self.shared.readers.close().await;
+        // Joins threads. Should the caller go away, it happens all the same.
+        let _ = tokio::task::spawn_blocking(move || running.end(true)).await;
+    }
+}

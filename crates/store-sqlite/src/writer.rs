@@ -1,0 +1,478 @@
+//! The one thread that writes.
+//!
+//! It takes all that waits, writes it in one transaction, and answers everybody after the commit: one fsync for as
+//! many events as came in while the last one was going on. What an error means is decided here:
+//!
+//! * no space: the batch is rolled back and answered [`StoreError::Full`]; the next one may succeed;
+//! * anything else that goes wrong while writing is final. A second fsync after a failed one can report success for
+//!   pages that were thrown away, so nothing is tried again; the process must end and read what the disk really has.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookhouse_core::store::Receipt;
+use hookhouse_core::{Event, EventId, Refusal, Sequence, StoreError, StoredEvent, Timestamp};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rusqlite::{Connection, ErrorCode};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::checkpoint;
+use crate::consumer::Consumer;
+use crate::dedupe::{Original, Seen, Step};
+use crate::ops::{self, Answer, Done, Place};
+use crate::queue::{Append, Batch, Op, Reply};
+use crate::recent::Recent;
+use crate::refusals;
+use crate::retention::{Now, Removed, Retention};
+use crate::room::Room;
+use crate::row::{self, DedupeKey, NameIds};
+use crate::schema::PAGE_BYTES;
+use crate::shared::Shared;
+use crate::time::{length_nanos, to_nanos};
+
+/// How long the writer sleeps at most: retention and the free space are looked at then.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long retention rests between slices while there is other work.
+const RETENTION_PAUSE: Duration = Duration::from_millis(10);
+
+/// The writer's own.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) seen: Seen,
+    pub(crate) retention: Retention,
+    room: Room,
+    rng: StdRng,
+    /// The newest event in the file.
+    head: u64,
+    /// The time in the newest id: ids stay in order when the clock is set back.
+    last_id_ms: i64,
+    next_slice: Instant,
+    refusals_kept: i64,
+    runtime: Option<Handle>,
+}
+
+/// What the writer begins with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) conn: Connection,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) seen: Seen,
+    pub(crate) retention: Retention,
+    pub(crate) room: Room,
+    pub(crate) seed: u64,
+    pub(crate) head: u64,
+    pub(crate) last_id_ms: i64,
+    pub(crate) refusals_kept: i64,
+    pub(crate) runtime: Option<Handle>,
+}
+
+/// A transaction as it goes.
+#[derive(Debug, Default)]
+struct Work {
+    receipts: Vec<(Reply<Receipt>, Result<Receipt, StoreError>)>,
+    appended: Vec<Recent>,
+    remembered: Vec<DedupeKey>,
+    done: Vec<Done>,
+    /// Consumers with settlements, by number.
+    touched: BTreeMap<i64, Arc<Consumer>>,
+    kept: Vec<(Arc<Consumer>, u64)>,
+    bytes: u64,
+}
+
+/// What a failed write means.
+enum Fault {
+    Full(String),
+    /// Another program writes to the file: somebody has it open in a shell.
+    Busy,
+    Fatal(String),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
+            Some(ErrorCode::DatabaseBusy) => Self::Busy,
+            _ => Self::Fatal(error.to_string()),
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(start: Start) -> Self {
+        Self {
+            conn: start.conn,
+            shared: start.shared,
+            seen: start.seen,
+            retention: start.retention,
+            room: start.room,
+            rng: StdRng::seed_from_u64(start.seed),
+            head: start.head,
+            last_id_ms: start.last_id_ms,
+            next_slice: Instant::now(),
+            refusals_kept: start.refusals_kept,
+            runtime: start.runtime,
+        }
+    }
+
+    /// Writes until the queue ends, and then what is left in it. Gives the connection back, unless the store failed:
+    /// then it ends without touching the file again.
+    pub(crate) fn run(mut self) -> Option<Connection> {
+        let mut batch = Batch::default();
+        let mut outcome = self.look_around(true);
+        loop {
+            let ended = self.shared.queue.ended();
+            if let Some(StoreError::Failed(why)) = &ended {
+                outcome = Err(Fault::Fatal(why.clone()));
+            }
+            if let Err(fault) = outcome {
+                self.fail(fault, &mut batch);
+                return None;
+            }
+            if ended.is_some() && self.shared.queue.is_empty() {
+                self.leave();
+                return Some(self.conn);
+            }
+            self.shared.queue.take(&mut batch, self.sleep_until());
+            outcome = self.write(&mut batch).and_then(|()| self.keep_house());
+        }
+    }
+
+    fn sleep_until(&self) -> Instant {
+        let now = Instant::now();
+        let wall = to_nanos(self.shared.clock.now());
+        if self.retention.is_due(wall, self.room.is_over_size()) { self.next_slice } else { now + TICK }
+    }
+
+    // ── a batch ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Writes a batch and answers everybody in it.
+    fn write(&mut self, batch: &mut Batch) -> Result<(), Fault> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.room.probe();
+        let mut work = Work::default();
+        let mut events = Vec::with_capacity(batch.appends.len());
+        let problem = self.room.problem(self.retention.is_stuck());
+        for Append { event, key, reply } in batch.appends.drain(..) {
+            // Every reply is in the list from the start: whatever happens, it gets an answer.
+            let answer = match &problem {
+                Some(problem) => Err(StoreError::Full(problem.clone())),
+                None => {
+                    events.push((work.receipts.len(), event, key));
+                    Err(StoreError::Closed)
+                }
+            };
+            work.receipts.push((reply, answer));
+        }
+        match self.transact(events, &batch.ops, &batch.refusals, &mut work) {
+            Ok(()) => {
+                self.take(work, batch);
+                Ok(())
+            }
+            Err(fault) => self.roll_back(fault, work, batch),
+        }
+    }
+
+    fn transact(
+        &mut self,
+        events: Vec<(usize, Event, Option<DedupeKey>)>,
+        ops: &[Op],
+        refused: &[Refusal],
+        work: &mut Work,
+    ) -> Result<(), Fault> {
+        let mut named = Vec::with_capacity(events.len());
+        for (place, event, key) in events {
+            named.push((place, self.intern(&event)?, event, key));
+        }
+        for op in ops {
+            ops::intern(&self.conn, &self.shared, op)?;
+        }
+        for (place, names, event, key) in named {
+            let receipt = self.append(event, key, names, work)?;
+            if let Some((_, answer)) = work.receipts.get_mut(place) {
+                *answer = Ok(receipt);
+            }
+        }
+        let head = self.head + work.appended.len() as u64;
+        for op in ops {
+            // Noted before it is written: whatever it holds in memory is let go of again if the write fails.
+            work.done.push(ops::prepare(&self.shared, op));
+            if let Some(done) = work.done.last_mut() {
+                let (conn, shared, touched) = (&self.conn, &*self.shared, &mut work.touched);
+                ops::write(&mut Place { conn, shared, head, touched }, op, done)?;
+            }
+        }
+        for consumer in work.touched.values() {
+            let row = consumer.lock().row();
+            if let Some((position, owed)) = row {
+                begin(&self.conn)?;
+                ops::keep_position(&self.conn, consumer.id, position, &owed)?;
+                work.kept.push((Arc::clone(consumer), position));
+            }
+        }
+        if !refused.is_empty() {
+            begin(&self.conn)?;
+            refusals::insert(&self.conn, refused, self.refusals_kept)?;
+        }
+        if !self.conn.is_autocommit() {
+            self.conn.prepare_cached("COMMIT")?.execute([])?;
+        }
+        Ok(())
+    }
+
+    /// Gives numbers to the names in an event.
+    fn intern(&self, event: &Event) -> rusqlite::Result<NameIds> {
+        let (names, record) = (&self.shared.names, event.record());
+        Ok(NameIds {
+            source: names.sources.intern(&self.conn, &record.source)?,
+            provenance: names.provenances.intern(&self.conn, &record.provenance)?,
+        })
+    }
+
+    fn append(
+        &mut self,
+        event: Event,
+        key: Option<DedupeKey>,
+        names: NameIds,
+        work: &mut Work,
+    ) -> rusqlite::Result<Receipt> {
+        let dedupe = key.zip(event.dedupe());
+        let received = to_nanos(event.record().received_at);
+        if let Some((key, dedupe)) = &dedupe {
+            let window = length_nanos(dedupe.window);
+            if let Some(of) = self.seen.find(&self.conn, key, received, window)? {
+                return Ok(Receipt::Duplicate { of });
+            }
+            if window > self.seen.longest() {
+                begin(&self.conn)?;
+                self.seen.widen(&self.conn, window)?;
+            }
+        }
+        let sequence = Sequence(self.head + work.appended.len() as u64 + 1);
+        let id = self.name(sequence);
+        let stored = StoredEvent::from_store(id, sequence, event.into_record());
+        begin(&self.conn)?;
+        row::insert(&self.conn, &stored, names, key.as_ref())?;
+        if let Some(key) = key {
+            self.seen.remember(&key, Original { id, received });
+            work.remembered.push(key);
+        }
+        work.bytes += (stored.body().len() + stored.headers().as_bytes().len() + 256) as u64;
+        work.appended.push(Recent { source: names.source, event: Arc::new(stored) });
+        Ok(Receipt::Stored { id, sequence })
+    }
+
+    fn name(&mut self, sequence: Sequence) -> EventId {
+        self.last_id_ms = self.last_id_ms.max(self.shared.clock.now().as_millisecond());
+        let at = Timestamp::from_millisecond(self.last_id_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        EventId::with_position(at, sequence.0, self.rng.random())
+    }
+
+    /// Everything is durable: say so, to memory first and then to whoever waits.
+    fn take(&mut self, work: Work, batch: &mut Batch) {
+        let former = self.head;
+        self.head += work.appended.len() as u64;
+        self.room.grow(work.bytes);
+        self.shared.checkpoints.committed((work.bytes / PAGE_BYTES).cast_signed() + 4);
+        if !work.appended.is_empty() {
+            let sources: HashSet<i64> = work.appended.iter().map(|recent| recent.source).collect();
+            self.shared.ring.push(work.appended);
+            self.shared.consumers.appended(&sources, former, self.head);
+        }
+        for (consumer, position) in work.kept {
+            consumer.lock().kept(position);
+        }
+        let mut answers = Vec::with_capacity(batch.ops.len());
+        for (op, done) in batch.ops.drain(..).zip(work.done) {
+            done.freed().for_each(|sequence| self.retention.freed(sequence));
+            match &op {
+                Op::Subscribe(..) => self.retention.begin_anew(),
+                Op::Dedupe(write) => match &*write.step {
+                    Step::Publish { run, replaces } => self.seen.publish(Arc::clone(run), replaces),
+                    Step::Drop(runs) => self.seen.drop_runs(runs),
+                    _ => {}
+                },
+                _ => {}
+            }
+            answers.extend(ops::take(&self.shared, op, done, self.head));
+        }
+        batch.refusals.clear();
+        self.seen.freeze_when_full(self.head);
+        self.answer(work.receipts, answers);
+    }
+
+    /// Nothing is durable: undo it in memory and say so.
+    fn roll_back(&mut self, fault: Fault, work: Work, batch: &mut Batch) -> Result<(), Fault> {
+        let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
+        let fault = if rolled_back { fault } else { Fault::Fatal("a failed transaction could not be undone".to_owned()) };
+        let error = match &fault {
+            Fault::Full(why) => StoreError::Full(why.clone()),
+            Fault::Busy => StoreError::Overloaded,
+            Fault::Fatal(why) => StoreError::Failed(why.clone()),
+        };
+        self.seen.forget(work.remembered.iter());
+        for done in &work.done {
+            done.undo();
+        }
+        let mut receipts = work.receipts;
+        for (_, answer) in &mut receipts {
+            // Even for a repeat: its original may be in this very batch.
+            *answer = Err(error.clone());
+        }
+        let answers = batch.ops.drain(..).filter_map(|op| op.fail(error.clone())).collect();
+        self.shared.queue.drop_refusals(batch.refusals.drain(..).len());
+        self.answer(receipts, answers);
+        match fault {
+            Fault::Full(_) | Fault::Busy => Ok(()),
+            Fault::Fatal(_) => Err(fault),
+        }
+    }
+
+    /// Answers a whole batch from one task: the wake-ups happen on the runtime, while the next batch is written.
+    fn answer(&self, receipts: Vec<(Reply<Receipt>, Result<Receipt, StoreError>)>, answers: Vec<Answer>) {
+        let answer_all = move || {
+            for (reply, outcome) in receipts {
+                // Whoever asked may have gone away.
+                let _ = reply.send(outcome);
+            }
+            answers.into_iter().for_each(|answer| answer());
+        };
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn(async move { answer_all() })),
+            None => answer_all(),
+        }
+    }
+
+    // ── between batches ────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn keep_house(&mut self) -> Result<(), Fault> {
+        if self.shared.checkpoints.wants_restart() {
+            // Without space in the database the pages stay in the log.
+            match checkpoint::checkpoint(&self.conn).map_err(Fault::from) {
+                Ok(_) | Err(Fault::Full(_) | Fault::Busy) => {}
+                Err(fatal) => return Err(fatal),
+            }
+        }
+        self.look_around(false)?;
+        let wall = to_nanos(self.shared.clock.now());
+        if Instant::now() < self.next_slice || !self.retention.is_due(wall, self.room.is_over_size()) {
+            return Ok(());
+        }
+        match self.remove(wall) {
+            Err(Fault::Full(_) | Fault::Busy) => {
+                self.next_slice = Instant::now() + TICK;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// One slice of retention.
+    fn remove(&mut self, wall: i64) -> Result<(), Fault> {
+        let now = Now {
+            wall,
+            head: self.head,
+            over: self.room.is_over_size(),
+            deduped_through: self.seen.through(),
+            dedupe_since: wall.saturating_sub(self.seen.longest()),
+        };
+        let removed = match self.slice(now) {
+            Ok(removed) => removed,
+            Err(error) => {
+                let undone = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
+                self.retention.begin_anew();
+                return Err(match undone {
+                    true => Fault::from(error),
+                    false => Fault::Fatal("a failed removal could not be undone".to_owned()),
+                });
+            }
+        };
+        for (destination, state) in &removed.exceptions {
+            if let Some(consumer) = self.shared.consumers.with_id(*destination) {
+                consumer.lock().counts.remove(*state);
+            }
+        }
+        self.shared.gauges().removed += removed.events;
+        self.shared.checkpoints.committed(removed.events.cast_signed() + 1);
+        self.next_slice = Instant::now() + RETENTION_PAUSE;
+        self.look_around(removed.events > 0)
+    }
+
+    fn slice(&mut self, now: Now) -> rusqlite::Result<Removed> {
+        begin(&self.conn)?;
+        let removed = self.retention.slice(&self.conn, &self.shared.consumers, now)?;
+        if self.room.should_shrink() {
+            shrink(&self.conn)?;
+        }
+        self.conn.execute_batch("COMMIT")?;
+        Ok(removed)
+    }
+
+    /// Measures what there is, and tells.
+    fn look_around(&mut self, at_once: bool) -> Result<(), Fault> {
+        self.room.probe();
+        self.room.measure(&self.conn, at_once)?;
+        let mut gauges = self.shared.gauges();
+        gauges.used = self.room.used();
+        gauges.free = self.room.free();
+        gauges.problem = self.room.problem(self.retention.is_stuck());
+        Ok(())
+    }
+
+    // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Keeps how far every destination has come.
+    fn leave(&self) {
+        let keep = || {
+            begin(&self.conn)?;
+            for consumer in self.shared.consumers.all() {
+                let row = consumer.lock().row();
+                if let Some((position, owed)) = row {
+                    ops::keep_position(&self.conn, consumer.id, position, &owed)?;
+                }
+            }
+            self.conn.execute_batch("COMMIT")
+        };
+        if let Err(error) = keep() {
+            // Destinations then look at some foreign events again after the next start; nothing else is lost.
+            tracing::warn!(%error, "store.positions_not_kept");
+        }
+    }
+
+    /// Answers everybody that nothing is written any more. The connection ends without touching the file.
+    fn fail(&self, fault: Fault, batch: &mut Batch) {
+        let why = match fault {
+            Fault::Fatal(why) | Fault::Full(why) => why,
+            Fault::Busy => "another program holds the database".to_owned(),
+        };
+        self.shared.fail(&why);
+        self.shared.queue.take(batch, Instant::now());
+        let error = StoreError::Failed(why);
+        let receipts = batch.appends.drain(..).map(|append| (append.reply, Err(error.clone()))).collect();
+        let answers = batch.ops.drain(..).filter_map(|op| op.fail(error.clone())).collect();
+        self.answer(receipts, answers);
+    }
+}
+
+/// Begins the transaction, if this is the first write in it: a batch of repeats needs none.
+pub(crate) fn begin(conn: &Connection) -> rusqlite::Result<()> {
+    if conn.is_autocommit() {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    }
+    Ok(())
+}
+
+/// Gives some unused pages back to the file system.
+fn shrink(conn: &Connection) -> rusqlite::Result<()> {
+    let mut vacuum = conn.prepare_cached("PRAGMA incremental_vacuum(64)")?;
+    let mut freed = vacuum.query([])?;
+    while freed.next()?.is_some() {}
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! A server of our own: the real binary with a configuration, in a folder that goes away.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Connection, eventually, request, send};
+
+/// A server that runs, and what it was started with.
+#[derive(Debug)]
+pub struct House {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+    child: Option<Child>,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Where it takes webhooks.
+    pub ingress: SocketAddr,
+    /// Where its admin API is.
+    pub admin: SocketAddr,
+}
+
+/// The binary, which cargo puts beside the folder of the tests that it builds; nothing of our environment but PATH.
+#[must_use]
+pub fn hookhouse() -> Command {
+    let test = std::env::current_exe().expect("a test is a file");
+    let built = test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
+    let mut command = Command::new(built.join("hookhouse"));
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+impl House {
+    /// Starts a server with a configuration; its listeners take any free ports.
+    pub fn start(config: &str, variables: &[(&str, &str)]) -> Self {
+        Self::started(config, variables, "/readyz")
+    }
+
+    /// Starts a server whose store takes nothing, so that it never becomes ready.
+    pub fn start_unready(config: &str, variables: &[(&str, &str)]) -> Self {
+        Self::started(config, variables, "/livez")
+    }
+
+    fn started(config: &str, variables: &[(&str, &str)], when: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut house = Self {
+            folder,
+            variables: variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            child: None,
+            log: Arc::default(),
+            ingress: nowhere,
+            admin: nowhere,
+        };
+        house.configure(config);
+        house.run_until(when);
+        house
+    }
+
+    /// Writes the configuration anew, for the next start.
+    pub fn configure(&self, config: &str) {
+        let listen = if config.contains("[server]") { "" } else { "[server]\nlisten = [\"127.0.0.1:0\"]\n" };
+        let text = format!(
+            "{listen}{config}\n[admin]\nlisten = \"127.0.0.1:0\"\n{}",
+            if config.contains("[store]") { "" } else { "[store]\npath = \"store\"\n" }
+        );
+        std::fs::write(self.config_file(), text).expect("the folder is ours");
+    }
+
+    /// Starts the server again, and waits until it is ready.
+    pub fn run(&mut self) {
+        self.run_until("/readyz");
+    }
+
+    fn run_until(&mut self, when: &str) {
+        let _ = std::fs::remove_file(self.store().join("runtime.json"));
+        let mut child = self
+            .command(&["serve", "--log", "debug"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                log.lock().expect("nobody panics with the log").push(line);
+            }
+        });
+        self.child = Some(child);
+        let runtime: Value = eventually("runtime.json", || {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
+                panic!("serve ended with {status}:\n{}", self.log().join("\n"));
+            }
+            serde_json::from_slice(&std::fs::read(self.store().join("runtime.json")).ok()?).ok()
+        });
+        self.ingress = runtime["ingress"][0].as_str().and_then(|a| a.parse().ok()).expect("an address");
+        self.admin = runtime["admin"].as_str().and_then(|a| a.parse().ok()).expect("an address");
+        eventually("readiness", || {
+            let ask = request("GET", when, &[("Host", "localhost")], b"");
+            let mut connection = Connection::open(self.admin).ok()?;
+            connection.exchange(&ask).ok().filter(|answer| answer.status == 200)
+        });
+    }
+
+    /// A command of the binary, in the house's folder, with its secrets.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = hookhouse();
+        command.current_dir(self.folder.path()).args(arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn tell(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.command(arguments).output().expect("the binary starts");
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
+
+    /// Runs a command that prints JSON lines.
+    pub fn ask(&self, arguments: &[&str]) -> Vec<Value> {
+        let mut all = arguments.to_vec();
+        all.extend(["-o", "jsonl"]);
+        let (code, out, err) = self.tell(&all);
+        assert_eq!(code, 0, "{arguments:?}: {err}");
+        out.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    }
+
+    /// Every stored event.
+    pub fn events(&self) -> Vec<Value> {
+        self.ask(&["events", "export"])
+    }
+
+    /// Every refusal on record, the newest first.
+    pub fn refusals(&self) -> Vec<Value> {
+        self.api("refusals?limit=1000")["data"].as_array().cloned().expect("a list")
+    }
+
+    /// Asks the admin API.
+    pub fn api(&self, path: &str) -> Value {
+        let token = std::fs::read_to_string(self.store().join("admin.token")).expect("a token");
+        let bearer = format!("Bearer {}", token.trim());
+        let target = format!("/api/v1/{path}");
+        let ask = request("GET", &target, &[("Host", "localhost"), ("Authorization", &bearer)], b"");
+        let answer = send(self.admin, &ask);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).expect("JSON")
+    }
+
+    /// What the server wrote to its log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().expect("nobody panics with the log").clone()
+    }
+
+    /// Ends it as a power switch does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends it as an operator does.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the server runs");
+        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+        assert!(told.success());
+        child.wait().expect("it is our child")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("hookhouse.toml")
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,515 @@
+//! A store that keeps everything in memory: the smallest thing that is an [`EventStore`].
+//!
+//! One lock around plain collections, so that each promise of the trait can be read off the code. It forgets nothing
+//! while it lives, retires nothing, and ends with the process: tests run against it where the disk is not the point.
+//! Leases and due times are those of its clock; waiting is the runtime's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookhouse_core::delivery::{Delivery, DeliveryMove, Next, Settled, Settlement};
+use hookhouse_core::store::{
+    Backlog, Cursor, DeliveryQuery, EventQuery, LeaseRequest, Order, Page, Receipt, RefusalQuery,
+    RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
+};
+use hookhouse_core::{
+    Attempt, AttemptNumber, Clock, DeadReason, DeliveryId, DeliveryState, DestinationName, Event, EventId,
+    EventStore, Identity, Lease, LeaseToken, Refusal, Sequence, SourceName, StoreError, StoredEvent,
+    StoredRefusal, Timestamp,
+};
+use tokio::sync::Notify;
+
+/// A store without a disk.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    /// Something changed that a waiting lease may want.
+    changed: Notify,
+    clock: Arc<dyn Clock>,
+}
+
+impl MemoryStore {
+    /// An empty store that asks this clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::new(State::default()), changed: Notify::new(), clock }
+    }
+
+    /// A panic under the lock is a failed test already; what it left is still consistent enough to look at.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.lock();
+        if state.closed { Err(StoreError::Closed) } else { Ok(state) }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    closed: bool,
+    events: Vec<Arc<StoredEvent>>,
+    /// When each identity of a source was first seen, and as which event.
+    firsts: HashMap<(SourceName, Identity), (EventId, Timestamp)>,
+    refusals: Vec<StoredRefusal>,
+    refusals_dropped: u64,
+    consumers: BTreeMap<DestinationName, Consumer>,
+    /// Deliveries in the order in which they were made.
+    deliveries: Vec<Row>,
+    attempts: Vec<Attempt>,
+    values: HashMap<String, StateEntry>,
+    last_token: u64,
+    last_revision: u64,
+}
+
+/// A destination's place in the log.
+#[derive(Debug)]
+struct Consumer {
+    sources: Vec<SourceName>,
+    /// Whether the last subscription named it.
+    active: bool,
+    /// Every event up to here has its delivery, or is not wanted.
+    cursor: Sequence,
+}
+
+#[derive(Debug)]
+struct Row {
+    id: DeliveryId,
+    event: Arc<StoredEvent>,
+    state: DeliveryState,
+    attempts: u32,
+    due_at: Option<Timestamp>,
+    reason: Option<DeadReason>,
+    last_attempt: Option<Attempt>,
+    /// The last lease that was given out, and when it ends.
+    lease: Option<(LeaseToken, Timestamp)>,
+    /// Whether it is no longer what the log alone would have made of it.
+    exception: bool,
+}
+
+impl Row {
+    fn new(event: Arc<StoredEvent>, destination: DestinationName, round: u64) -> Self {
+        Self {
+            id: DeliveryId { event: event.id(), destination, round },
+            event,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            due_at: None,
+            reason: None,
+            last_attempt: None,
+            lease: None,
+            exception: round > 0,
+        }
+    }
+
+    fn step(&mut self, step: DeliveryMove) -> bool {
+        let next = self.state.after(step);
+        self.state = next.unwrap_or(self.state);
+        next.is_some()
+    }
+
+    fn is_due(&self, now: Timestamp) -> bool {
+        match self.state {
+            DeliveryState::Pending => true,
+            DeliveryState::Waiting => self.due_at.is_none_or(|due| due <= now),
+            _ => false,
+        }
+    }
+
+    /// When it may become due by the passing of time alone.
+    fn ripens_at(&self) -> Option<Timestamp> {
+        match self.state {
+            DeliveryState::Waiting => self.due_at,
+            DeliveryState::Leased => self.lease.map(|(_, until)| until),
+            _ => None,
+        }
+    }
+
+    fn shown(&self) -> Delivery {
+        Delivery {
+            id: self.id.clone(),
+            source: self.event.record().source.clone(),
+            state: self.state,
+            attempts: self.attempts,
+            due_at: self.due_at.filter(|_| self.state == DeliveryState::Waiting),
+            reason: self.reason.filter(|_| self.state == DeliveryState::Dead),
+            last_attempt: self.last_attempt.clone(),
+        }
+    }
+}
+
+impl State {
+    /// Makes the deliveries of events that an active destination wants and has not got yet.
+    fn catch_up(&mut self) {
+        let head = self.head();
+        for (name, consumer) in self.consumers.iter_mut().filter(|(_, consumer)| consumer.active) {
+            let wanted = self
+                .events
+                .iter()
+                .filter(|e| e.sequence() > consumer.cursor && consumer.sources.contains(&e.record().source));
+            self.deliveries.extend(wanted.map(|event| Row::new(Arc::clone(event), name.clone(), 0)));
+            consumer.cursor = head;
+        }
+    }
+
+    fn head(&self) -> Sequence {
+        self.events.last().map_or(Sequence(0), |event| event.sequence())
+    }
+
+    fn find(&self, id: EventId) -> Option<&Arc<StoredEvent>> {
+        self.events.iter().find(|event| event.id() == id)
+    }
+
+    /// Takes due deliveries: exceptions by their due time, then fresh ones in log order.
+    fn take(&mut self, request: &LeaseRequest, now: Timestamp) -> Vec<Lease> {
+        for row in &mut self.deliveries {
+            if row.state == DeliveryState::Leased && row.lease.is_some_and(|(_, until)| until <= now) {
+                row.step(DeliveryMove::Release);
+                row.exception = true;
+            }
+        }
+        let mut due: Vec<_> = (0..self.deliveries.len())
+            .filter(|i| self.deliveries[*i].id.destination == request.destination)
+            .filter(|i| self.deliveries[*i].is_due(now))
+            .collect();
+        due.sort_by_key(|i| {
+            let row = &self.deliveries[*i];
+            (!row.exception, row.due_at, row.event.sequence(), row.id.round)
+        });
+        let hold = jiff::SignedDuration::try_from(request.hold).unwrap_or(jiff::SignedDuration::MAX);
+        let until = now.checked_add(hold).unwrap_or(Timestamp::MAX);
+        due.into_iter()
+            .take(request.max)
+            .map(|i| {
+                self.last_token += 1;
+                let token = LeaseToken(self.last_token);
+                let row = &mut self.deliveries[i];
+                row.step(DeliveryMove::Lease);
+                row.lease = Some((token, until));
+                Lease {
+                    delivery: row.id.clone(),
+                    token,
+                    attempt: AttemptNumber(row.attempts + 1),
+                    event: Arc::clone(&row.event),
+                }
+            })
+            .collect()
+    }
+
+    fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
+        let held = self.deliveries.iter_mut().find(|row| {
+            row.id == settlement.delivery
+                && row.state == DeliveryState::Leased
+                && row.lease.is_some_and(|(token, until)| token == settlement.token && now < until)
+        });
+        let Some(row) = held else { return Settled::LeaseLost };
+        if let Some(attempt) = settlement.attempt {
+            row.attempts = attempt.number.0;
+            row.last_attempt = Some(attempt.clone());
+            row.exception = true;
+            self.attempts.push(attempt);
+        }
+        match settlement.next {
+            Next::Done => row.step(DeliveryMove::Succeed),
+            Next::Release => row.step(DeliveryMove::Release),
+            Next::RetryAt(due) => {
+                row.due_at = Some(due);
+                row.step(DeliveryMove::Postpone)
+            }
+            Next::GiveUp(reason) => {
+                row.reason = Some(reason);
+                row.step(DeliveryMove::GiveUp)
+            }
+        };
+        Settled::Recorded
+    }
+
+    /// When a delivery of this destination becomes due without anybody doing anything.
+    fn next_due(&self, destination: &DestinationName) -> Option<Timestamp> {
+        self.deliveries
+            .iter()
+            .filter(|row| row.id.destination == *destination)
+            .filter_map(Row::ripens_at)
+            .min()
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn append(&self, event: Event) -> Result<Receipt, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.open()?;
+        let source = event.record().source.clone();
+        let received_at = event.record().received_at;
+        let dedupe = event.dedupe();
+        if let Some(dedupe) = dedupe
+            && let Some((of, first)) = state.firsts.get(&(source.clone(), dedupe.identity))
+            && received_at.duration_since(*first).unsigned_abs() <= dedupe.window
+        {
+            return Ok(Receipt::Duplicate { of: *of });
+        }
+        let sequence = Sequence(state.head().0 + 1);
+        let id = EventId::with_position(now, sequence.0, 0);
+        state.events.push(Arc::new(StoredEvent::from_store(id, sequence, event.into_record())));
+        if let Some(dedupe) = dedupe {
+            state.firsts.insert((source, dedupe.identity), (id, received_at));
+        }
+        state.catch_up();
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(Receipt::Stored { id, sequence })
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<StoredEvent>>, StoreError> {
+        Ok(self.open()?.find(id).cloned())
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Page<Arc<StoredEvent>>, StoreError> {
+        let state = self.open()?;
+        let wanted = state.events.iter().filter(|event| {
+            let record = event.record();
+            query.source.as_ref().is_none_or(|source| record.source == *source)
+                && query.event_type.as_ref().is_none_or(|kind| record.event_type.as_ref() == Some(kind))
+                && query.since.is_none_or(|since| record.received_at >= since)
+                && query.until.is_none_or(|until| record.received_at < until)
+        });
+        let wanted = wanted.map(|event| (event.sequence().0, Arc::clone(event)));
+        Ok(match query.order {
+            Order::OldestFirst => page(wanted, query.cursor, query.limit, |place, after| place > after),
+            Order::NewestFirst => page(wanted.rev(), query.cursor, query.limit, |place, after| place < after),
+        })
+    }
+
+    fn refuse(&self, refusal: Refusal) {
+        let mut state = self.lock();
+        if state.closed || state.refusals.len() >= MOST_REFUSALS {
+            state.refusals_dropped += 1;
+            return;
+        }
+        let sequence = Sequence(state.refusals.len() as u64 + 1);
+        state.refusals.push(StoredRefusal { sequence, refusal });
+    }
+
+    async fn refusals(&self, query: &RefusalQuery) -> Result<Page<StoredRefusal>, StoreError> {
+        let state = self.open()?;
+        let wanted = state
+            .refusals
+            .iter()
+            .rev()
+            .filter(|stored| query.source.is_none() || stored.refusal.source == query.source)
+            .map(|stored| (stored.sequence.0, stored.clone()));
+        Ok(page(wanted, query.cursor, query.limit, |place, after| place < after))
+    }
+
+    async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
+        let mut state = self.open()?;
+        let head = state.head();
+        state.consumers.values_mut().for_each(|consumer| consumer.active = false);
+        for wanted in subscriptions {
+            let consumer = state.consumers.entry(wanted.destination.clone()).or_insert_with(|| Consumer {
+                sources: Vec::new(),
+                active: true,
+                cursor: head,
+            });
+            consumer.active = true;
+            consumer.sources.clone_from(&wanted.sources);
+        }
+        state.catch_up();
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, StoreError> {
+        let deadline = tokio::time::Instant::now() + request.wait;
+        loop {
+            // Armed before the look, so that what happens between look and wait is not missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let next_due = {
+                let mut state = self.open()?;
+                let now = self.clock.now();
+                let leases = state.take(request, now);
+                if !leases.is_empty() {
+                    return Ok(leases);
+                }
+                let due = state.next_due(&request.destination);
+                due.map(|due| due.duration_since(now))
+                    .map(|pause| Duration::try_from(pause).unwrap_or_default())
+            };
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return Ok(Vec::new());
+            }
+            // A clock that tests set does not wake anybody, so it is looked at now and then.
+            let pause = left.min(next_due.unwrap_or(LOOK_AGAIN)).min(LOOK_AGAIN);
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.open()?;
+        let settled = settlements.into_iter().map(|settlement| state.settle(settlement, now)).collect();
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(settled)
+    }
+
+    async fn redeliver(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        let mut state = self.open()?;
+        let Some(event) = state.find(event).cloned() else { return Ok(None) };
+        let rounds = state
+            .deliveries
+            .iter()
+            .filter(|row| row.id.event == event.id() && row.id.destination == *destination)
+            .map(|row| row.id.round);
+        let round = rounds.max().unwrap_or(0) + 1;
+        let row = Row::new(event, destination.clone(), round);
+        let id = row.id.clone();
+        state.deliveries.push(row);
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(Some(id))
+    }
+
+    async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {
+        let mut state = self.open()?;
+        let Some(row) = state.deliveries.iter_mut().find(|row| row.id == *delivery) else {
+            return Ok(RetryOutcome::Unknown);
+        };
+        if !row.step(DeliveryMove::Retry) {
+            return Ok(RetryOutcome::Refused(row.state));
+        }
+        row.exception = true;
+        row.due_at = None;
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(RetryOutcome::Due)
+    }
+
+    async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
+        let state = self.open()?;
+        let wanted = state.deliveries.iter().enumerate().rev().filter(|(_, row)| {
+            query.event.is_none_or(|event| row.id.event == event)
+                && query.destination.as_ref().is_none_or(|destination| row.id.destination == *destination)
+                && query.state.is_none_or(|wanted| row.state == wanted)
+        });
+        let wanted = wanted.map(|(place, row)| (place as u64, row.shown()));
+        Ok(page(wanted, query.cursor, query.limit, |place, after| place < after))
+    }
+
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        let state = self.open()?;
+        Ok(state.attempts.iter().filter(|attempt| attempt.delivery.event == event).cloned().collect())
+    }
+
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        let state = self.open()?;
+        let active = state.consumers.iter().filter(|(_, consumer)| consumer.active);
+        Ok(active
+            .map(|(destination, _)| {
+                let rows: Vec<_> =
+                    state.deliveries.iter().filter(|row| row.id.destination == *destination).collect();
+                let count = |states: &[DeliveryState]| {
+                    rows.iter().filter(|row| states.contains(&row.state)).count() as u64
+                };
+                let unsettled = [DeliveryState::Pending, DeliveryState::Leased, DeliveryState::Waiting];
+                Backlog {
+                    destination: destination.clone(),
+                    pending: count(&[DeliveryState::Pending, DeliveryState::Leased]),
+                    waiting: count(&[DeliveryState::Waiting]),
+                    dead: count(&[DeliveryState::Dead]),
+                    oldest: rows
+                        .iter()
+                        .filter(|row| unsettled.contains(&row.state))
+                        .map(|row| row.event.record().received_at)
+                        .min(),
+                }
+            })
+            .collect())
+    }
+
+    async fn state(&self, key: &str) -> Result<Option<StateEntry>, StoreError> {
+        Ok(self.open()?.values.get(key).cloned())
+    }
+
+    async fn put_state(
+        &self,
+        key: &str,
+        value: Bytes,
+        expected: Option<Revision>,
+    ) -> Result<Revision, StoreError> {
+        let mut state = self.open()?;
+        if state.values.get(key).map(|entry| entry.revision) != expected {
+            return Err(StoreError::Conflict);
+        }
+        state.last_revision += 1;
+        let revision = Revision(state.last_revision);
+        state.values.insert(key.to_owned(), StateEntry { value, revision });
+        Ok(revision)
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        let state = self.open()?;
+        let bytes = |event: &Arc<StoredEvent>| event.body().len() + event.headers().as_bytes().len();
+        Ok(StoreStatus {
+            kind: "memory".to_owned(),
+            writable: true,
+            problem: None,
+            events: state.events.len() as u64,
+            head: state.head(),
+            bytes: state.events.iter().map(bytes).sum::<usize>() as u64,
+            free_bytes: None,
+            refusals_dropped: state.refusals_dropped,
+        })
+    }
+
+    /// Memory does not fail.
+    async fn failed(&self) -> String {
+        std::future::pending().await
+    }
+
+    async fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_waiters();
+    }
+}
+
+/// The entries after a cursor, with the place of each as the next cursor.
+fn page<T>(
+    entries: impl Iterator<Item = (u64, T)>,
+    cursor: Option<Cursor>,
+    limit: usize,
+    is_after: fn(u64, u64) -> bool,
+) -> Page<T> {
+    let mut rest =
+        entries.filter(|(place, _)| cursor.is_none_or(|Cursor(after)| is_after(*place, after))).peekable();
+    let mut items = Vec::new();
+    let mut last = None;
+    while items.len() < limit
+        && let Some((place, entry)) = rest.next()
+    {
+        last = Some(Cursor(place));
+        items.push(entry);
+    }
+    let next = rest.peek().and(last);
+    Page { items, next }
+}
+
+/// More refusals than this are only counted.
+const MOST_REFUSALS: usize = 10_000;
+
+/// How often a waiting lease looks at the clock.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);

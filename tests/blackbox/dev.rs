@@ -1,0 +1,193 @@
+//! What a newcomer does: `dev`, and what the public samples do with it.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use hookhouse_verify::Secret;
+use hookhouse_verify::x::{crc_response, sign_post};
+use hookhouse_testkit::blackbox::eventually;
+use hookhouse_testkit::blackbox::hookhouse;
+use hookhouse_testkit::blackbox::{request, send};
+use tempfile::TempDir;
+
+const SECRET: &str = "any-old-consumer-secret";
+
+/// `hookhouse dev` in a folder of its own.
+struct Dev {
+    folder: TempDir,
+    child: Child,
+    out: Arc<Mutex<Vec<String>>>,
+    ingress: SocketAddr,
+}
+
+impl Dev {
+    fn start(variable: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = hookhouse();
+        command.current_dir(folder.path()).arg("dev").args(arguments).env(variable, SECRET);
+        // Any free ports: tests run side by side.
+        command.args(["--port", "0", "--admin-port", "0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let (lines, stdout) = (Arc::clone(&out), child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        let runtime = folder.path().join(".hookhouse/runtime.json");
+        let ingress = eventually("runtime.json", || {
+            let runtime: serde_json::Value = serde_json::from_slice(&std::fs::read(&runtime).ok()?).ok()?;
+            runtime["ingress"][0].as_str()?.parse().ok()
+        });
+        Self { folder, child, out, ingress }
+    }
+
+    /// Waits for a line that has all of these words.
+    fn prints(&self, words: &[&str]) -> String {
+        eventually(&format!("a line with {words:?}"), || {
+            let lines = self.out.lock().unwrap();
+            lines.iter().find(|line| words.iter().all(|word| line.contains(word))).cloned()
+        })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = hookhouse();
+        command.current_dir(self.folder.path()).args(arguments).env("CONSUMER_SECRET", SECRET);
+        command
+    }
+
+    fn tell(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_samples_challenge_is_answered_on_both_paths_and_with_both_variables() {
+    for variable in ["CONSUMER_SECRET", "TWITTER_CONSUMER_SECRET"] {
+        let dev = Dev::start(variable, &[]);
+        let expected = crc_response(&Secret::new(SECRET).unwrap(), "foo").unwrap();
+        for path in ["/webhooks", "/webhooks/twitter"] {
+            let answer = send(dev.ingress, &request("GET", &format!("{path}?crc_token=foo"), &[], b""));
+            assert_eq!((answer.status, answer.text()), (200, expected.as_str()));
+            let missing = send(dev.ingress, &request("GET", path, &[], b""));
+            assert_eq!((missing.status, missing.error().as_deref()), (400, Some("bad_request")));
+            let wrong = send(dev.ingress, &request("DELETE", path, &[], b""));
+            assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET, POST")));
+        }
+        dev.prints(&["crc", "answered", "consumer_secret"]);
+        dev.prints(&["405", "DELETE /webhooks", "methods"]);
+    }
+}
+
+#[test]
+fn a_signed_post_is_acknowledged_and_printed_and_so_is_a_refused_one() {
+    let dev = Dev::start("CONSUMER_SECRET", &["--bodies"]);
+    let body = br#"{"for_user_id":"1","tweet_create_events":[{"id":2080761269309813134}]}"#;
+    let signature = sign_post(&Secret::new(SECRET).unwrap(), body);
+    let signed = [("x-twitter-webhooks-signature", signature.as_str())];
+    let answer = send(dev.ingress, &request("POST", "/webhooks/twitter", &signed, body));
+    assert_eq!((answer.status, answer.body.len()), (200, 0));
+    dev.prints(&["tweet_create_events", "verified"]);
+    dev.prints(&["      \"id\": 2080761269309813134"]);
+
+    let refused = send(dev.ingress, &request("POST", "/webhooks/twitter", &signed, b"{\"forged\":\"words\"}"));
+    assert_eq!((refused.status, refused.error().as_deref()), (403, Some("forbidden")));
+    dev.prints(&["403", "/webhooks/twitter", "does not match"]);
+    dev.prints(&["\"forged\": \"words\""]);
+}
+
+#[test]
+fn the_inbox_takes_anything_and_shows_what_is_not_json() {
+    let dev = Dev::start("CONSUMER_SECRET", &["--bodies"]);
+    for method in ["POST", "PUT", "GET"] {
+        let answer = send(dev.ingress, &request(method, "/webhooks/inbox", &[], b"plain words, no JSON"));
+        assert_eq!(answer.status, 200);
+    }
+    dev.prints(&["not verified"]);
+    dev.prints(&["plain words, no JSON"]);
+}
+
+#[test]
+fn triggered_events_pass_and_tampered_ones_do_not() {
+    let dev = Dev::start("CONSUMER_SECRET", &[]);
+    for (provider, event) in [("x", "post.create"), ("twilio", "message.received")] {
+        assert_eq!(dev.tell(&["trigger", provider, event]).0, Some(0));
+        for what in ["signature", "body"] {
+            let (code, out) = dev.tell(&["trigger", provider, event, "--tamper", what]);
+            assert_eq!(code, Some(0), "a refusal is what --tamper is for");
+            assert!(out.contains("answered 403"), "{out}");
+        }
+    }
+    let (_, listed) = dev.tell(&["events", "ls", "-o", "jsonl"]);
+    let events: Vec<serde_json::Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 2, "{listed}");
+    assert!(events.iter().all(|event| event["verified"] == true));
+    let id = events[0]["id"].as_str().unwrap();
+    let (code, shown) = dev.tell(&["events", "get", id]);
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("verified by twilio") && shown.contains("[redacted]"), "{shown}");
+    let (code, raw) = dev.tell(&["events", "raw", id]);
+    assert_eq!(code, Some(0));
+    assert!(raw.contains("MessageSid="), "{raw}");
+}
+
+#[test]
+fn the_demo_ends_with_zero_and_says_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = || {
+        hookhouse()
+            .current_dir(folder.path())
+            .args(["dev", "--demo", "--exit", "--port", "0", "--admin-port", "0"])
+            .output()
+            .unwrap()
+    };
+    // Twice: the second time finds the first one's secrets and events.
+    for _ in 0..2 {
+        let output = run();
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{out}{err}");
+        for words in ["crc", "post.create", "twilio", "not verified", "200"] {
+            assert!(out.contains(words), "no {words} in {out}");
+        }
+        assert!(err.contains("3 events sent, 3 acknowledged after they were stored, 3 delivered"), "{err}");
+    }
+}
+
+#[test]
+fn the_demo_fails_when_nobody_takes_its_events() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago: nobody listens there.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = hookhouse()
+        .current_dir(folder.path())
+        .args(["dev", "--demo", "--exit", "--port", "0", "--admin-port", "0"])
+        .args(["--forward-to", &format!("http://{nobody}/")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_taken_port_means_the_next_free_one() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let output = hookhouse()
+        .current_dir(folder.path())
+        .args(["dev", "--demo", "--exit", "--port", &port, "--admin-port", "0"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a port is taken: using"));
+}

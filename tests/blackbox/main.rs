@@ -1,0 +1,5 @@
+//! The whole thing from outside: the binary, its sockets, its files, and applications that it delivers to.
+
+mod delivery;
+mod dev;
+mod durability;

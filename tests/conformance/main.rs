@@ -1,0 +1,113 @@
+//! The hostile cases of `conformance/cases.json`, each a test of its own name, against the real binary.
+//!
+//! A driver does what the case's situation says and hands what came back to the [`Case`], which holds it against the
+//! file: status, public answer, and the code on record. Cases without a driver belong to features that are not built;
+//! [`NOT_BUILT`] names them, and a case that is in neither list fails the run.
+
+mod destinations;
+mod generic;
+mod http;
+mod limits;
+mod twilio;
+mod x;
+
+use std::collections::BTreeMap;
+
+use libtest_mimic::{Arguments, Trial};
+use serde::Deserialize;
+use hookhouse_testkit::blackbox::{Answer, House, eventually};
+
+/// A row of the file.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Case {
+    pub(crate) id: String,
+    pub(crate) status: String,
+    pub(crate) public: String,
+    pub(crate) log: String,
+}
+
+type Driver = fn(&Case);
+
+/// What comes with later features: relay and WebSocket, logins, proxies, challenges of other providers, CRC rate and
+/// age, TLS, the web UI, and the front door's own checks.
+const NOT_BUILT: &[&str] = &[
+    "X04", "X11", "X14", "W02", "W11", "W12", "W13", "W14", "G05", "G06", "P01", "P02", "P03", "P04", "P05",
+    "P06", "P07", "A01", "A02", "A03", "A04", "A05", "H01", "H02", "H03", "H04", "H05", "H06", "H07", "H08", "H09",
+    "H10", "H11", "H12", "H13", "H23", "H24", "H25", "H26", "H27", "H28", "H29", "H30", "L02", "L10", "L11", "L12",
+    "L13", "L14", "L15", "U01", "U02", "U03", "U04", "U05", "U06", "U07", "U08", "U09", "U10", "K01", "K02", "K03",
+    "K04", "K05", "K06", "D01", "D02", "D03", "D04", "D05", "D06",
+];
+
+/// What is driven by another test, next to what it is about.
+const ELSEWHERE: &[&str] = &["S02"];
+
+fn main() {
+    let file = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance/cases.json"));
+    let cases: Vec<Case> = serde_json::from_slice(&file.expect("the cases are there")).expect("they are JSON");
+    let mut drivers: BTreeMap<&str, Driver> = BTreeMap::new();
+    for (id, driver) in [x::DRIVERS, twilio::DRIVERS, generic::DRIVERS, http::DRIVERS, limits::DRIVERS, destinations::DRIVERS]
+        .into_iter()
+        .flatten()
+    {
+        assert!(drivers.insert(id, *driver).is_none(), "{id} has two drivers");
+        assert!(cases.iter().any(|case| case.id == *id), "{id} is not in the file");
+        assert!(!NOT_BUILT.contains(id), "{id} has a driver and is said not to be built");
+    }
+    let missing: Vec<_> = cases
+        .iter()
+        .map(|case| case.id.as_str())
+        .filter(|id| !drivers.contains_key(id) && !NOT_BUILT.contains(id) && !ELSEWHERE.contains(id))
+        .collect();
+    assert!(missing.is_empty(), "cases that nobody answers for: {missing:?}");
+    let trials = cases
+        .into_iter()
+        .filter_map(|case| {
+            let driver = *drivers.get(case.id.as_str())?;
+            Some(Trial::test(case.id.clone(), move || {
+                driver(&case);
+                Ok(())
+            }))
+        })
+        .collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+impl Case {
+    /// The statuses that the file allows.
+    fn statuses(&self) -> Vec<u16> {
+        self.status.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// The answer is one of the file's refusals, and looks like nothing but a refusal.
+    pub(crate) fn refused(&self, answer: &Answer) {
+        assert!(self.statuses().contains(&answer.status), "{}: {} {}", self.id, answer.status, answer.text());
+        let error = answer.error().unwrap_or_default();
+        let public: Vec<_> = self.public.split([' ', '/', '(', ')']).collect();
+        assert!(public.contains(&error.as_str()), "{}: `{error}` is none of {public:?}", self.id);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        assert_eq!(body.as_object().map(|o| o.len()), Some(2), "{}: only `error` and `id`", self.id);
+    }
+
+    /// The answer is one of the file's statuses.
+    pub(crate) fn answered(&self, answer: &Answer) {
+        assert!(self.statuses().contains(&answer.status), "{}: {} {}", self.id, answer.status, answer.text());
+    }
+
+    /// The code that the file wants on record.
+    pub(crate) fn code(&self) -> &str {
+        self.log.split(' ').next().unwrap_or_default()
+    }
+
+    /// The newest refusals on record have the file's code.
+    pub(crate) fn recorded(&self, house: &House, count: usize) {
+        let refusals = eventually("the refusal on record", || Some(house.refusals()).filter(|r| r.len() >= count));
+        for refusal in &refusals[..count] {
+            assert_eq!(refusal["code"], self.code(), "{}: {refusal}", self.id);
+        }
+    }
+}
+
+/// Nothing was stored.
+pub(crate) fn nothing_stored(house: &House) {
+    assert_eq!(house.events(), Vec::<serde_json::Value>::new());
+}

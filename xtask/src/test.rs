@@ -1,0 +1,16 @@
+//! Every test of the workspace: what README tells a newcomer to run, and what CI runs.
+
+use crate::{step, tools};
+
+/// Unit, integration and black-box tests through nextest, then the examples in the documentation, which nextest
+/// leaves out. All packages at once, so that they share one set of features and everything, the binary under test
+/// included, is built once.
+pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
+    tools::c_compiler()?;
+    tools::nextest()?;
+    step::run("tests", step::cargo(&["nextest", "run", "--workspace"]).args(args))?;
+    if args.is_empty() {
+        step::run("documentation tests", &mut step::cargo(&["test", "--workspace", "--doc"]))?;
+    }
+    Ok(())
+}
