@@ -87,7 +87,6 @@ fn g02(case: &Case) {
         format!("t=+{seconds},{rest}"),
         format!("t=1e9,{rest}"),
         format!("t=00000000000{seconds},{rest}"),
-        format!("t={seconds} ,{rest}"),
         format!("t=,{rest}"),
         rest.to_owned(),
     ];

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookhouse_core::Clock;
-use http::{Request, StatusCode};
+use hookhouse_core::{Clock, DestinationName};
+use http::Request;
 use http_body_util::Full;
 use hyper::rt::Executor;
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::TokioTimer;
 use rustls::ClientConfig;
 use tokio::time::Instant;
@@ -20,7 +21,7 @@ use crate::circuit::Health;
 use crate::connect::{Connector, DialError, Network};
 use crate::destination::Destination;
 use crate::guard::Guard;
-use crate::response::{self, Head, Tried};
+use crate::response::{self, End, Head, Tried};
 
 /// How the outside is reached.
 #[derive(Debug, Clone)]
@@ -35,6 +36,7 @@ pub struct Transport {
 #[derive(Debug)]
 pub(crate) struct Client {
     http: legacy::Client<Connector, Full<Bytes>>,
+    destination: DestinationName,
     timeout: Duration,
     clock: Arc<dyn Clock>,
 }
@@ -62,43 +64,53 @@ impl Client {
             .pool_max_idle_per_host(destination.concurrency.max(1))
             .http1_max_buf_size(MOST_HEAD)
             .build(connector);
-        Self { http, timeout: destination.timeout, clock }
+        Self { http, destination: destination.name.clone(), timeout: destination.timeout, clock }
     }
 
     /// Sends a request and judges what comes of it.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Tried {
+    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Tried {
+        let connection = capture_connection(&mut request);
         let deadline = Instant::now() + self.timeout;
         let response = match tokio::time::timeout_at(deadline, self.http.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return failure(&error),
+            Ok(Err(error)) => return self.failure(&error),
             Err(_) => return Tried::failed(format!("no answer within {:?}", self.timeout), Health::Failing),
         };
         let (parts, body) = response.into_parts();
         let head = Head::new(parts.status, &parts.headers, self.clock.now());
-        if response::is_smuggled(&parts.headers) || parts.status == StatusCode::SWITCHING_PROTOCOLS {
-            // Not reading it to its end is what makes hyper close the connection.
-            return response::judge(head, String::new(), &response::End::Whole);
+        if parts.status.is_redirection() {
+            let status = parts.status.as_u16();
+            tracing::warn!(code = "delivery.redirect", destination = %self.destination, status, "not followed");
+        }
+        if response::is_ambiguous(&parts.headers)
+            && let Some(connection) = &*connection.connection_metadata()
+        {
+            connection.poison();
         }
         let (read, end) = response::read(body, deadline).await;
+        if matches!(end, End::TooLong | End::TimedOut) {
+            tracing::info!(code = "delivery.resp_limit", destination = %self.destination, read = read.len(),
+                "the answer was not read to its end");
+        }
         response::judge(head, response::excerpt(&parts.headers, &read), &end)
     }
-}
 
-/// Why there was no answer, in words and for the circuit.
-fn failure(error: &legacy::Error) -> Tried {
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(inner) = cause {
-        if let Some(dial) = inner.downcast_ref::<DialError>() {
-            if let DialError::Denied(denied) = dial {
-                tracing::warn!(code = "dest.denied", %denied, "a destination is not allowed");
+    /// Why there was no answer, in words and for the circuit.
+    fn failure(&self, error: &legacy::Error) -> Tried {
+        let mut cause: Option<&(dyn Error + 'static)> = error.source();
+        while let Some(inner) = cause {
+            if let Some(dial) = inner.downcast_ref::<DialError>() {
+                if let DialError::Denied(denied) = dial {
+                    tracing::warn!(code = "dest.denied", destination = %self.destination, %denied, "not dialled");
+                }
+                return Tried::failed(response::explain(dial), Health::Unreachable);
             }
-            return Tried::failed(response::explain(dial), Health::Unreachable);
+            cause = inner.source();
         }
-        cause = inner.source();
+        // hyper-util's own words (`client error (SendRequest)`) tell an operator nothing.
+        let words = error.source().map_or_else(|| error.to_string(), response::explain);
+        Tried::failed(words, if error.is_connect() { Health::Unreachable } else { Health::Failing })
     }
-    // hyper-util's own words (`client error (SendRequest)`) tell an operator nothing.
-    let words = error.source().map_or_else(|| error.to_string(), response::explain);
-    Tried::failed(words, if error.is_connect() { Health::Unreachable } else { Health::Failing })
 }
 
 /// Runs hyper's tasks where a drain waits for them, and ends them when it no longer does.

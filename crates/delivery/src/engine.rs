@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, Timestamp};
 use hookhouse_verify::sign::Signer;
@@ -78,7 +79,8 @@ impl Engine {
         let guard = Arc::new(parts.guard);
         let signers = Arc::new(parts.signers);
         let mut circuits = BTreeMap::new();
-        for destination in parts.destinations {
+        for mut destination in parts.destinations {
+            destination.timeout = destination.timeout.min(LONGEST_TIMEOUT);
             let circuit = SharedCircuit::new();
             circuits.insert(destination.name.clone(), circuit.clone());
             let spawner = Spawner { tracker: parts.tracker.clone(), hard: parts.hard.clone() };
@@ -158,3 +160,6 @@ impl Starting {
             .await;
     }
 }
+
+/// The longest attempt: what is longer is for ever, and for ever does not fit into the clocks.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);

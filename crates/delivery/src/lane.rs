@@ -141,9 +141,9 @@ impl Lane {
     }
 }
 
-/// The permits that are free besides the one that was waited for.
+/// The permits that are free besides the one that was waited for, as far as one lease goes.
 fn more(permits: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
-    std::iter::from_fn(|| Arc::clone(permits).try_acquire_owned().ok()).collect()
+    std::iter::from_fn(|| Arc::clone(permits).try_acquire_owned().ok()).take(MOST_LEASED - 1).collect()
 }
 
 /// What an attempt needs.
@@ -248,6 +248,9 @@ fn cause(outcome: &AttemptOutcome) -> String {
         AttemptOutcome::Failed { error } => error.clone(),
     }
 }
+
+/// The most deliveries in one lease: their events come into memory together.
+const MOST_LEASED: usize = 64;
 
 /// How long to wait for something to deliver before asking again.
 const LEASE_WAIT: Duration = Duration::from_secs(20);

@@ -134,7 +134,7 @@ pub fn excerpt(headers: &HeaderMap, body: &[u8]) -> String {
 /// Whether the answer's length was told twice. Whoever wrote that may mean the rest of the connection to be read as
 /// another answer (RFC 9112 section 6.3), so the connection is not used again.
 #[must_use]
-pub fn is_smuggled(headers: &HeaderMap) -> bool {
+pub fn is_ambiguous(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH)
 }
 

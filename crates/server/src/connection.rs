@@ -30,11 +30,11 @@ const HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// While the peer reads nothing of what we write.
 const WRITE_STALL: Duration = Duration::from_secs(20);
-/// How much of a refused request is read and thrown away so that its sender sees the answer, and for how long. Closing
-/// with unread input makes the kernel reset the connection, and the reset can overtake the answer.
+/// How much is read and thrown away after the last answer, and for how long, where the peer has not ended. Closing with
+/// unread input makes the kernel reset the connection, and the reset can overtake the answer.
 const LINGER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
-/// hyper's buffer for one HTTP/1 head. It lets somewhat longer ones through; `head` sums exactly.
-const HEAD_BUFFER: usize = 32 * 1024;
+/// hyper's buffer for one HTTP/1 head: twice what `head` lets through, so that what is somewhat too long gets our answer.
+const HEAD_BUFFER: usize = 64 * 1024;
 
 /// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -68,6 +68,7 @@ where
         io,
         replay: Replay { bytes: buffer, at: 0, end: length },
         watch: Arc::clone(&watch),
+        ended: false,
         linger: None,
     });
     let outcome = if multiplexed {
@@ -158,8 +159,6 @@ pub(crate) struct Watch {
     head_since: AtomicU64,
     idle_since: AtomicU64,
     stalled_since: AtomicU64,
-    /// A request was refused before all of it was read.
-    linger: AtomicBool,
 }
 
 impl Watch {
@@ -171,7 +170,6 @@ impl Watch {
             head_since: AtomicU64::new(0),
             idle_since: AtomicU64::new(1),
             stalled_since: AtomicU64::new(0),
-            linger: AtomicBool::new(false),
         })
     }
 
@@ -180,11 +178,6 @@ impl Watch {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.head_since.store(0, Ordering::Relaxed);
         InFlight(Arc::clone(self))
-    }
-
-    /// The connection is about to end with input unread.
-    pub(crate) fn linger(&self) {
-        self.linger.store(true, Ordering::Relaxed);
     }
 
     fn now(&self) -> u64 {
@@ -248,11 +241,13 @@ impl Drop for InFlight {
     }
 }
 
-/// The socket below hyper: replays the bytes that told the protocol, notes what moves, lingers after a refusal.
+/// The socket below hyper: replays the bytes that told the protocol, notes what moves, lingers at the end.
 struct Socket<IO> {
     io: IO,
     replay: Replay,
     watch: Arc<Watch>,
+    /// The peer will send nothing more.
+    ended: bool,
     linger: Option<Linger>,
 }
 
@@ -280,6 +275,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Socket<IO> {
         ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
         if into.filled().len() > before {
             this.watch.bytes_arrived();
+        } else if into.remaining() > 0 {
+            this.ended = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -316,7 +313,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
         let this = self.get_mut();
         if this.linger.is_none() {
             ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            if !this.watch.linger.load(Ordering::Relaxed) {
+            if this.ended {
                 return Poll::Ready(Ok(()));
             }
         }

@@ -20,7 +20,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{self, Refuse, Refused, Reply};
 use crate::config::{Config, Source};
-use crate::connection::Watch;
 use crate::{body, head};
 
 /// The most characters of a sender's words that a refusal keeps.
@@ -71,7 +70,7 @@ impl Ingress {
     }
 
     /// Answers one request.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr, watch: &Watch) -> Reply {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
         let (parts, incoming) = request.into_parts();
         let mut case = Case {
             parts: &parts,
@@ -84,7 +83,7 @@ impl Ingress {
         };
         match self.decide(&mut case, incoming).await {
             Ok(reply) => reply,
-            Err(refused) => self.refuse(case, refused, watch),
+            Err(refused) => self.refuse(case, refused),
         }
     }
 
@@ -143,7 +142,7 @@ impl Ingress {
     }
 
     /// Notes a refusal and answers it.
-    fn refuse(&self, case: Case<'_>, refused: Refused, watch: &Watch) -> Reply {
+    fn refuse(&self, case: Case<'_>, refused: Refused) -> Reply {
         let request_id = self.ids.next();
         let refusal = Refusal {
             request_id: request_id.clone(),
@@ -159,9 +158,6 @@ impl Ingress {
         };
         self.store.refuse(refusal.clone());
         self.observer.notice(Notice::Refused { refusal, body: case.body });
-        if !case.whole {
-            watch.linger();
-        }
         refused.kind.reply(&request_id, !case.whole)
     }
 }

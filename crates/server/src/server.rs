@@ -192,7 +192,7 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
                 let (ingress, watch) = (Arc::clone(&ingress), Arc::clone(&watch));
                 async move {
                     let _in_flight = watch.request();
-                    Ok(ingress.handle(request, peer, &watch).await)
+                    Ok(ingress.handle(request, peer).await)
                 }
             })
         }));

@@ -73,6 +73,18 @@ impl Ring {
         drop(inner);
     }
 
+    /// Drops events that were removed from the log.
+    pub(crate) fn forget(&self, removed: &[u64]) {
+        let mut inner = self.lock();
+        for sequence in removed.iter().filter(|sequence| **sequence > inner.complete_after).collect::<Vec<_>>() {
+            if let Ok(at) = inner.events.binary_search_by_key(sequence, Recent::sequence)
+                && let Some(recent) = inner.events.remove(at)
+            {
+                inner.bytes -= recent.bytes();
+            }
+        }
+    }
+
     /// The newest committed event.
     pub(crate) fn head(&self) -> u64 {
         self.lock().head

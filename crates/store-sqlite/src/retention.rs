@@ -49,7 +49,7 @@ pub(crate) struct Now {
 /// What a slice did.
 #[derive(Debug, Default)]
 pub(crate) struct Removed {
-    pub(crate) events: u64,
+    pub(crate) events: Vec<u64>,
     /// Their exceptions: destination and state.
     pub(crate) exceptions: Vec<(i64, DeliveryState)>,
     /// Whether there is more to do at once.
@@ -129,7 +129,7 @@ impl Retention {
                 .query_row([self.cursor.cast_signed()], |row| row.get(0))
                 .optional()?;
             let Some(sequence) = next.map(i64::cast_unsigned) else {
-                self.stuck = now.over && removed.events == 0;
+                self.stuck = now.over && removed.events.is_empty();
                 // Nothing comes of age before something is appended, and that takes its whole age.
                 self.next_due = self.age.map(|age| now.wall.saturating_add(age));
                 break;
@@ -198,19 +198,19 @@ impl Retention {
         }
         conn.prepare_cached("DELETE FROM attempts WHERE sequence = ?1")?.execute([key])?;
         conn.prepare_cached("DELETE FROM events WHERE sequence = ?1")?.execute([key])?;
-        removed.events += 1;
+        removed.events.push(sequence);
         Ok(Verdict::Removed)
     }
 }
 
 /// Notes what the rows that are gone would have told: how many there were, and that their numbers are used.
 fn keep(conn: &Connection, now: Now, removed: Removed) -> rusqlite::Result<Removed> {
-    if removed.events > 0 {
+    if !removed.events.is_empty() {
         conn.prepare_cached(
             "INSERT INTO meta (key, value) VALUES ('removed', ?1) \
              ON CONFLICT (key) DO UPDATE SET value = value + excluded.value",
         )?
-        .execute([removed.events.cast_signed()])?;
+        .execute([removed.events.len() as i64])?;
         conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('head', ?1)")?
             .execute(params![now.head.cast_signed()])?;
     }

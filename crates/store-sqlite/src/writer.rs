@@ -399,10 +399,11 @@ impl Writer {
                 consumer.lock().counts.remove(*state);
             }
         }
-        self.shared.gauges().removed += removed.events;
-        self.shared.checkpoints.committed(removed.events.cast_signed() + 1);
+        self.shared.ring.forget(&removed.events);
+        self.shared.gauges().removed += removed.events.len() as u64;
+        self.shared.checkpoints.committed(removed.events.len() as i64 + 1);
         self.next_slice = Instant::now() + RETENTION_PAUSE;
-        self.look_around(removed.events > 0)
+        self.look_around(!removed.events.is_empty())
     }
 
     fn slice(&mut self, now: Now) -> rusqlite::Result<Removed> {

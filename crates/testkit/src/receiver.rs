@@ -31,7 +31,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -60,6 +60,8 @@ pub enum Behaviour {
     Reset,
     /// Sends these bytes as they are, then closes.
     Raw(Bytes),
+    /// Sends these bytes as they are, then neither closes nor answers anything more.
+    RawThenHang(Bytes),
     /// Sends a head that promises a long body, then the body one byte at a time, for ever.
     Trickle {
         /// The status of the head.
@@ -414,13 +416,22 @@ where
             reset(&io);
             Ok(())
         }
-        Behaviour::Hang => io.read_u8().await.map(drop),
+        Behaviour::Hang => hang(&mut io).await,
+        Behaviour::RawThenHang(bytes) => match io.write_all(&bytes).await {
+            Ok(()) => hang(&mut io).await,
+            gone => gone,
+        },
         Behaviour::Raw(bytes) => raw(&mut io, &bytes).await,
         Behaviour::Trickle { status, every } => {
             trickle(&mut io, status, every).await.map(|never| match never {})
         }
         Behaviour::Endless { status } => endless(&mut io, status).await.map(|never| match never {}),
     };
+}
+
+/// Swallows what comes until the client goes.
+async fn hang(io: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    tokio::io::copy(io, &mut tokio::io::sink()).await.map(drop)
 }
 
 async fn raw(io: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
@@ -453,6 +464,8 @@ fn reset_when_closed(stream: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
 
     async fn exchange(receiver: &Receiver, request: &str) -> String {

@@ -181,7 +181,7 @@ async fn no_longer_is_read_than_the_deadline() {
 fn a_length_told_twice_is_noticed() {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("5"));
-    assert!(!is_smuggled(&headers));
+    assert!(!is_ambiguous(&headers));
     headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    assert!(is_smuggled(&headers));
+    assert!(is_ambiguous(&headers));
 }

@@ -198,3 +198,23 @@ async fn a_retry_by_hand_and_a_replay_are_delivered() {
     assert_eq!((numbers, replay.round), (vec!["1".to_owned(), "2".to_owned(), "1".to_owned()], 1));
     running.drain().await;
 }
+
+/// Whoever tells the length of an answer twice may have hidden a second one behind it.
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_an_ambiguous_answer_is_not_used_again() {
+    let twice =
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let once = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    for (answer, connections) in [(twice, 2), (once, 1)] {
+        let world = World::new();
+        let receiver = world.receiver("10.0.0.1:80");
+        receiver.next(Behaviour::RawThenHang(Bytes::from_static(answer.as_bytes())));
+        let running = world.start(&[destination("app", "http://10.0.0.1/")]).await;
+        world.event("first").await;
+        world.delivered(1).await;
+        world.event("second").await;
+        tokio::time::sleep(seconds(1)).await;
+        assert_eq!(receiver.connections(), connections, "{answer:?}");
+        running.abort().await;
+    }
+}

@@ -2,6 +2,7 @@
 
 use hookhouse_core::Secret;
 use hookhouse_delivery::{Destination, DestinationSigning};
+use hookhouse_verify::sign::Signer;
 
 use crate::world::{World, destination};
 
@@ -80,5 +81,24 @@ async fn a_get_without_a_body_stays_one() {
     assert_eq!((request.method.as_str(), request.target.as_str()), ("GET", "/?a=1"));
     assert!(request.body.is_empty());
     assert_eq!(request.header("content-length"), None);
+    running.drain().await;
+}
+
+/// The configured scheme of a source counts before what its provider's name would say.
+#[tokio::test(start_paused = true)]
+async fn an_event_is_signed_as_its_source_is_configured() {
+    let mut world = World::new();
+    let receiver = world.receiver("10.0.0.1:80");
+    world.signers.insert("in".parse().unwrap(), Signer::for_provider("github").unwrap());
+    let secret = Secret::new("0123456789abcdef").unwrap();
+    let app = Destination {
+        sign: Some(DestinationSigning::Provider(secret)),
+        ..destination("app", "http://10.0.0.1/")
+    };
+    let running = world.start(&[app]).await;
+    world.event_with("/in", &[("x-hub-signature-256", "sha256=theirs")], "hi").await;
+    let request = receiver.wait_for(1).await.remove(0);
+    let made = request.header("x-hub-signature-256").unwrap();
+    assert!(made.starts_with("sha256=") && made.len() == "sha256=".len() + 64, "{made}");
     running.drain().await;
 }

@@ -12,7 +12,8 @@ use hookhouse_core::delivery::{Delivery, Next};
 use hookhouse_core::event::{Arrival, Event};
 use hookhouse_core::store::{DeliveryQuery, Receipt, Subscription};
 use hookhouse_core::{
-    Attempt, AttemptOutcome, Clock, DeliveryState, EventId, EventStore, Notice, Observer, Timestamp,
+    Attempt, AttemptOutcome, Clock, DeliveryState, EventId, EventStore, Notice, Observer, SourceName,
+    Timestamp,
 };
 use hookhouse_delivery::connect::{self, Dialled, Network};
 use hookhouse_delivery::{Destination, Engine, EngineParts, Guard, RetrySchedule, Transport};
@@ -20,6 +21,7 @@ use hookhouse_testkit::memory::MemoryStore;
 use hookhouse_testkit::receiver::Receiver;
 use hookhouse_verify::Request;
 use hookhouse_verify::danger::Unsigned;
+use hookhouse_verify::sign::Signer;
 use rustls::RootCertStore;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -164,6 +166,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<RuntimeClock>,
     pub(crate) network: Arc<FakeNetwork>,
+    /// How the sources sign.
+    pub(crate) signers: HashMap<SourceName, Signer>,
     watcher: Arc<Watcher>,
     began: Instant,
 }
@@ -173,7 +177,14 @@ impl World {
         let clock = RuntimeClock::new();
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let watcher = Arc::new(Watcher(watch::Sender::new(Vec::new())));
-        Self { store, clock, network: Arc::default(), watcher, began: Instant::now() }
+        Self {
+            store,
+            clock,
+            network: Arc::default(),
+            signers: HashMap::new(),
+            watcher,
+            began: Instant::now(),
+        }
     }
 
     /// A receiver at an address, and what it got.
@@ -229,7 +240,7 @@ impl World {
         let parts = EngineParts {
             store,
             destinations: destinations.to_vec(),
-            signers: HashMap::new(),
+            signers: self.signers.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             observer: Arc::clone(&self.watcher) as Arc<dyn Observer>,
             guard,

@@ -64,6 +64,11 @@ impl<T> Field<T> {
         }
     }
 
+    /// Whether the key is in the file with a wrong value.
+    pub(super) fn is_faulty(&self) -> bool {
+        matches!(self, Self::Faulty)
+    }
+
     /// Whether the key is not in the file at all.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Missing)
@@ -114,6 +119,11 @@ impl<T> List<T> {
     /// The good elements.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Given<T>> {
         self.0.iter().filter_map(Field::given)
+    }
+
+    /// How many elements the file has here, good and bad.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether the file has no element here, good or bad.

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// The answer to a HEAD has the headers of a body, and none.
+    headless: bool,
 }
 
 /// An answer.
@@ -40,10 +42,11 @@ impl Connection {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(super::PATIENCE * 2))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, buffer: Vec::new(), headless: false })
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.headless = bytes.starts_with(b"HEAD ");
         self.stream.write_all(bytes)
     }
 
@@ -75,7 +78,7 @@ impl Connection {
             .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
             .collect();
         let mut answer = Answer { status, headers, body: Vec::new() };
-        if status == 100 {
+        if status == 100 || self.headless {
             return Ok(answer);
         }
         let length: usize = answer.header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);

@@ -82,7 +82,8 @@ pub async fn a_replay_wakes_a_waiting_lease(bed: Bed) {
     let event = append(&*store, bed.event("inbox", "1")).await;
     let first = lease(&*store, "app").await;
     settle(&*store, &first, bed.now(), Next::GiveUp(DeadReason::Gone)).await;
-    let (woken, replayed) = tokio::join!(lease(&*store, "app"), store.redeliver(event, &destination("app")));
+    let app = destination("app");
+    let (woken, replayed) = tokio::join!(lease(&*store, "app"), store.redeliver(event, &app));
     assert_eq!(Ok(Some(woken.delivery.clone())), replayed);
     settle(&*store, &woken, bed.now(), Next::Done).await;
     let (woken, retried) = tokio::join!(lease(&*store, "app"), store.retry(&first.delivery));

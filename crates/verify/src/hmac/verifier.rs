@@ -226,7 +226,7 @@ fn locate<'a>(locator: &Locator, request: &'a Request) -> Option<Cow<'a, str>> {
 /// Numbers are digits and nothing else: no sign, no exponent, no more than fit.
 fn instant(text: &[u8], unit: TimestampUnit) -> Option<Timestamp> {
     let text = std::str::from_utf8(text).ok()?;
-    let number = || text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let number = || (text.len() < 20 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<i64>().ok()).flatten();
     match unit {
         TimestampUnit::Seconds => Timestamp::from_second(number()?).ok(),
         TimestampUnit::Milliseconds => Timestamp::from_millisecond(number()?).ok(),

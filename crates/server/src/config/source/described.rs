@@ -112,6 +112,17 @@ pub(super) fn descriptor(given: &Given<RawHmac>, loader: &Loader<'_>) -> Option<
         let help = "`header = \"X-Signature\"`";
         loader.report.missing_key(&given.key, "hmac.header", "the signature stands in a header", help);
     }
+    // Each part is read before any of them ends the reading.
+    let parse = parse(raw, loader);
+    let message = message(&raw.message, loader);
+    let timestamp = match &raw.timestamp {
+        Field::Given(given) => timestamp_spec(given, loader).map(Some),
+        Field::Missing => Some(parse.as_ref().and_then(default_timestamp)),
+        Field::Faulty => None,
+    };
+    let dedupe_id = locator(&raw.dedupe_id, loader);
+    let event_type = locator(&raw.event_type, loader);
+
     let mut descriptor = Descriptor::new(raw.header.value()?.clone());
     descriptor.digest = match raw.digest.value() {
         Some(RawDigest::Sha1) => Digest::Sha1,
@@ -129,45 +140,47 @@ pub(super) fn descriptor(given: &Given<RawHmac>, loader: &Loader<'_>) -> Option<
         Some(RawKeyForm::Hex) => KeyForm::Hex,
         Some(RawKeyForm::Utf8) | None => KeyForm::Utf8,
     };
+    descriptor.signature.parse = parse?;
     descriptor.signature.encoding = match raw.encoding.value() {
         Some(RawEncoding::Base64) => Encoding::Base64,
         Some(RawEncoding::Base64url) => Encoding::Base64Url,
         Some(RawEncoding::Hex) | None => Encoding::Hex,
     };
-    let places = [
-        raw.prefix.given().map(|p| &p.key),
-        raw.key_value.given().map(|p| &p.key),
-        raw.space_list.given().map(|p| &p.key),
-    ];
-    let mut places = places.into_iter().flatten();
-    if let (Some(first), Some(second)) = (places.next(), places.next()) {
-        loader.report.push(
-            Diagnostic::error(
-                Code::Value,
-                second,
-                "`prefix`, `key_value` and `space_list` exclude each other",
-            )
-            .related(first, "given here already"),
-        );
-        return None;
-    }
-    descriptor.signature.parse = parse(raw, loader)?;
-    if let Some(list) = raw.message.given() {
-        let parts: Option<Vec<_>> = list.value.iter().map(|part| message_part(part, loader)).collect();
-        descriptor.message = Cow::Owned(parts?);
-    }
-    descriptor.timestamp = match raw.timestamp.given() {
-        Some(timestamp) => Some(timestamp_spec(timestamp, loader)?),
-        None => default_timestamp(&descriptor.signature.parse),
-    };
-    descriptor.dedupe_id = locator(&raw.dedupe_id, loader)?;
-    descriptor.event_type = locator(&raw.event_type, loader)?;
+    descriptor.message = message?;
+    descriptor.timestamp = timestamp?;
+    descriptor.dedupe_id = dedupe_id?;
+    descriptor.event_type = event_type?;
     Some(descriptor)
 }
 
 fn parse(raw: &RawHmac, loader: &Loader<'_>) -> Option<Parse> {
+    let places = [
+        raw.prefix.given().map(|prefix| &prefix.key),
+        raw.key_value.given().map(|key_value| &key_value.key),
+        raw.space_list.given().map(|space_list| &space_list.key),
+    ];
+    let mut places = places.into_iter().flatten();
+    if let (Some(first), Some(second)) = (places.next(), places.next()) {
+        let message = "`prefix`, `key_value` and `space_list` exclude each other";
+        loader
+            .report
+            .push(Diagnostic::error(Code::Value, second, message).related(first, "given here already"));
+        return None;
+    }
+    if raw.prefix.is_faulty() || raw.key_value.is_faulty() || raw.space_list.is_faulty() {
+        return None;
+    }
     if let Some(given) = raw.key_value.given() {
         let raw = &given.value;
+        if raw.signature.is_missing() {
+            let help = "`signature = \"v1\"`";
+            loader.report.missing_key(
+                &given.key,
+                "key_value.signature",
+                "it names the item that is the signature",
+                help,
+            );
+        }
         let delimiter = match raw.delimiter.given() {
             None => ',',
             Some(given) => {
@@ -181,15 +194,6 @@ fn parse(raw: &RawHmac, loader: &Loader<'_>) -> Option<Parse> {
                 }
             }
         };
-        if raw.signature.is_missing() {
-            let help = "`signature = \"v1\"`";
-            loader.report.missing_key(
-                &given.key,
-                "key_value.signature",
-                "it names the item that is the signature",
-                help,
-            );
-        }
         let signature = Cow::Owned(raw.signature.value()?.clone());
         return Some(Parse::KeyValue {
             delimiter,
@@ -201,6 +205,17 @@ fn parse(raw: &RawHmac, loader: &Loader<'_>) -> Option<Parse> {
         return Some(Parse::SpaceList { version: Cow::Owned(version.clone()) });
     }
     Some(Parse::Plain { prefix: Cow::Owned(raw.prefix.value().cloned().unwrap_or_default()) })
+}
+
+fn message(field: &Field<List<String>>, loader: &Loader<'_>) -> Option<Cow<'static, [Part]>> {
+    let list = match field {
+        Field::Missing => return Some(Cow::Borrowed(&[Part::Body])),
+        Field::Faulty => return None,
+        Field::Given(given) => &given.value,
+    };
+    let parts: Vec<_> = list.iter().map(|part| message_part(part, loader)).collect();
+    let parts: Option<Vec<_>> = parts.into_iter().collect();
+    parts.filter(|parts| parts.len() == list.len()).map(Cow::Owned)
 }
 
 fn message_part(given: &Given<String>, loader: &Loader<'_>) -> Option<Part> {
@@ -238,7 +253,7 @@ fn timestamp_spec(given: &Given<RawTimestamp>, loader: &Loader<'_>) -> Option<Ti
     {
         loader.report.value(&tolerance.span, "`tolerance` is zero: no request would ever be in time");
     }
-    if matches!(raw.header, Field::Faulty) {
+    if raw.header.is_faulty() {
         return None;
     }
     Some(TimestampSpec {
@@ -272,7 +287,11 @@ fn default_timestamp(parse: &Parse) -> Option<TimestampSpec> {
 
 /// `header:NAME` or `json:a.b`. The outer `None` is a mistake, the inner one a missing key.
 fn locator(field: &Field<String>, loader: &Loader<'_>) -> Option<Option<Locator>> {
-    let Some(given) = field.given() else { return Some(None) };
+    let given = match field {
+        Field::Missing => return Some(None),
+        Field::Faulty => return None,
+        Field::Given(given) => given,
+    };
     match given.value.split_once(':') {
         Some(("header", name)) if !name.is_empty() => {
             Some(Some(Locator::Header(Cow::Owned(name.to_owned()))))

@@ -53,7 +53,7 @@ relay      = { to = "app" }
 provider = "hmac"
 path     = "/same"
 secret   = { env = "BILLING_SECRET" }
-hmac     = { digest = "sha3", header = "X-Signature", message = ["body", "boddy"], timestamp = { header = "t", tolerance = "0s" } }
+hmac     = { digest = "sha3", header = "X-Signature", message = ["boddy", "header:"], dedupe_id = "X-Id", event_type = 7, timestamp = { header = "t", tolerance = "0s" } }
 
 [source.unknown]
 provider = "githubb"
