@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use hookhouse_testkit::receiver::{Behaviour, Receiver};
 use hookhouse_testkit::blackbox::House;
 use hookhouse_testkit::blackbox::eventually;
 use hookhouse_testkit::blackbox::{request, send};
+use hookhouse_testkit::receiver::{Behaviour, Receiver};
 
 fn config(address: SocketAddr, more: &str) -> String {
     format!(
@@ -63,7 +63,10 @@ fn a_destination_receives_the_event_as_it_was_with_our_headers_added() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let receiver = runtime.block_on(Receiver::start()).unwrap();
     let signing = "sign = { standard_webhooks = { env = \"SIGNING\" } }";
-    let house = House::start(&config(receiver.address(), signing), &[("SIGNING", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
+    let house = House::start(
+        &config(receiver.address(), signing),
+        &[("SIGNING", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")],
+    );
     let headers = [
         ("X-Custom", "kept"),
         ("x-custom", "twice"),
@@ -78,7 +81,8 @@ fn a_destination_receives_the_event_as_it_was_with_our_headers_added() {
     let received = runtime.block_on(receiver.wait_for(1)).remove(0);
     assert_eq!((received.method.as_str(), received.target.as_str()), ("PUT", "/hooks?from=house&a=%2F&b"));
     assert_eq!(&received.body[..], body);
-    let custom: Vec<_> = received.headers.iter().filter(|(name, _)| name == "x-custom").map(|(_, v)| v.clone()).collect();
+    let custom: Vec<_> =
+        received.headers.iter().filter(|(name, _)| name == "x-custom").map(|(_, v)| v.clone()).collect();
     assert_eq!(custom, ["kept", "twice"]);
     assert_eq!(received.header("x-hop"), None);
     assert_eq!(received.header("hookhouse-source"), Some("in"));
@@ -91,7 +95,8 @@ fn a_destination_receives_the_event_as_it_was_with_our_headers_added() {
 
     // The signature is one that any Standard Webhooks library takes.
     let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-    let mut verify = house.command(&["verify", "standard-webhooks", "--secret-env", "SIGNING", "--body", "body"]);
+    let mut verify =
+        house.command(&["verify", "standard-webhooks", "--secret-env", "SIGNING", "--body", "body"]);
     std::fs::write(house.folder().join("body"), body).unwrap();
     for name in names {
         verify.args(["-H", &format!("{name}: {}", received.header(name).unwrap())]);

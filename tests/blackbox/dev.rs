@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use hookhouse_verify::Secret;
-use hookhouse_verify::x::{crc_response, sign_post};
 use hookhouse_testkit::blackbox::eventually;
 use hookhouse_testkit::blackbox::hookhouse;
 use hookhouse_testkit::blackbox::{request, send};
+use hookhouse_verify::Secret;
+use hookhouse_verify::x::{crc_response, sign_post};
 use tempfile::TempDir;
 
 const SECRET: &str = "any-old-consumer-secret";
@@ -24,17 +24,18 @@ struct Dev {
 
 impl Dev {
     fn start(variable: &str, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let mut command = hookhouse();
         command.current_dir(folder.path()).arg("dev").args(arguments).env(variable, SECRET);
         // Any free ports: tests run side by side.
         command.args(["--port", "0", "--admin-port", "0"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts");
         let out = Arc::new(Mutex::new(Vec::new()));
-        let (lines, stdout) = (Arc::clone(&out), child.stdout.take().unwrap());
+        let (lines, stdout) = (Arc::clone(&out), child.stdout.take().expect("stdout is piped"));
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                lines.lock().unwrap().push(line);
+                lines.lock().expect("nobody panics with it").push(line);
             }
         });
         let runtime = folder.path().join(".hookhouse/runtime.json");
@@ -48,7 +49,7 @@ impl Dev {
     /// Waits for a line that has all of these words.
     fn prints(&self, words: &[&str]) -> String {
         eventually(&format!("a line with {words:?}"), || {
-            let lines = self.out.lock().unwrap();
+            let lines = self.out.lock().expect("nobody panics with it");
             lines.iter().find(|line| words.iter().all(|word| line.contains(word))).cloned()
         })
     }
@@ -60,8 +61,8 @@ impl Dev {
     }
 
     fn tell(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = self.command(arguments).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        let output = self.command(arguments).output().expect("the binary starts");
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
     }
 }
 
@@ -101,7 +102,8 @@ fn a_signed_post_is_acknowledged_and_printed_and_so_is_a_refused_one() {
     dev.prints(&["tweet_create_events", "verified"]);
     dev.prints(&["      \"id\": 2080761269309813134"]);
 
-    let refused = send(dev.ingress, &request("POST", "/webhooks/twitter", &signed, b"{\"forged\":\"words\"}"));
+    let refused =
+        send(dev.ingress, &request("POST", "/webhooks/twitter", &signed, b"{\"forged\":\"words\"}"));
     assert_eq!((refused.status, refused.error().as_deref()), (403, Some("forbidden")));
     dev.prints(&["403", "/webhooks/twitter", "does not match"]);
     dev.prints(&["\"forged\": \"words\""]);
@@ -130,7 +132,8 @@ fn triggered_events_pass_and_tampered_ones_do_not() {
         }
     }
     let (_, listed) = dev.tell(&["events", "ls", "-o", "jsonl"]);
-    let events: Vec<serde_json::Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> =
+        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len(), 2, "{listed}");
     assert!(events.iter().all(|event| event["verified"] == true));
     let id = events[0]["id"].as_str().unwrap();

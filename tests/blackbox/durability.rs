@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hookhouse_testkit::blackbox::request;
+use hookhouse_testkit::blackbox::{Connection, House, eventually};
 use hookhouse_testkit::receiver::Receiver;
 use hookhouse_verify::Secret;
 use hookhouse_verify::x::sign_post;
-use hookhouse_testkit::blackbox::request;
-use hookhouse_testkit::blackbox::{Connection, House, eventually};
 
 const SECRET: &str = "consumer-secret-of-this-test-0001";
 const KILLS: usize = 10;
@@ -44,17 +44,17 @@ retry = {{ schedule = ["100ms", "200ms", "1s", "1s", "1s"], jitter = 0.2 }}
 
 /// Sends until told to stop, or until the server is gone.
 fn send(ingress: SocketAddr, ledger: &Ledger, stop: &AtomicBool) {
-    let secret = Secret::new(SECRET).unwrap();
+    let secret = Secret::new(SECRET).expect("not empty");
     let Ok(mut connection) = Connection::open(ingress) else { return };
     while !stop.load(Ordering::Relaxed) {
         let number = ledger.next.fetch_add(1, Ordering::Relaxed);
         let body = format!(r#"{{"number":{number},"padding":"{}"}}"#, "x".repeat(1_000));
         let signature = sign_post(&secret, body.as_bytes());
         let headers = [("x-twitter-webhooks-signature", signature.as_str())];
-        ledger.sent.lock().unwrap().insert(number);
+        ledger.sent.lock().expect("nobody panics with it").insert(number);
         match connection.exchange(&request("POST", "/webhooks/twitter", &headers, body.as_bytes())) {
             Ok(answer) if answer.status == 200 => {
-                ledger.acknowledged.lock().unwrap().insert(number);
+                ledger.acknowledged.lock().expect("nobody panics with it").insert(number);
             }
             // Overload is an answer; a connection that broke is the kill.
             Ok(answer) => assert_eq!(answer.status, 503),
@@ -64,8 +64,8 @@ fn send(ingress: SocketAddr, ledger: &Ledger, stop: &AtomicBool) {
 }
 
 fn number(body: &[u8]) -> u64 {
-    let body: serde_json::Value = serde_json::from_slice(body).unwrap();
-    body["number"].as_u64().unwrap()
+    let body: serde_json::Value = serde_json::from_slice(body).expect("JSON");
+    body["number"].as_u64().expect("a number")
 }
 
 #[test]
@@ -113,7 +113,8 @@ fn ten_kills_under_load_lose_nothing() {
 
     let wanted: BTreeSet<u64> = stored.keys().copied().collect();
     eventually("every stored event at the destination", || {
-        let arrived: BTreeSet<u64> = receiver.received().iter().map(|request| number(&request.body)).collect();
+        let arrived: BTreeSet<u64> =
+            receiver.received().iter().map(|request| number(&request.body)).collect();
         wanted.is_subset(&arrived).then_some(())
     });
 }

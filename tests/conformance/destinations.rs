@@ -8,12 +8,13 @@ use std::time::Duration;
 use hookhouse_testkit::receiver::{Behaviour, Receiver};
 use serde_json::Value;
 
-use hookhouse_testkit::blackbox::hookhouse;
-use hookhouse_testkit::blackbox::{request, send};
-use hookhouse_testkit::blackbox::{House, eventually};
 use crate::{Case, Driver};
+use hookhouse_testkit::blackbox::hookhouse;
+use hookhouse_testkit::blackbox::{House, eventually};
+use hookhouse_testkit::blackbox::{request, send};
 
-pub(crate) const DRIVERS: &[(&str, Driver)] = &[("S01", s01), ("S03", s03), ("S04", s04), ("S05", s05), ("S06", s06)];
+pub(crate) const DRIVERS: &[(&str, Driver)] =
+    &[("S01", s01), ("S03", s03), ("S04", s04), ("S05", s05), ("S06", s06)];
 
 /// A house whose inbox delivers to receivers, each with this many quick retries.
 struct Town {
@@ -28,10 +29,8 @@ impl Town {
         let receivers: Vec<_> =
             (0..receivers).map(|_| runtime.block_on(Receiver::start()).expect("a port")).collect();
         let names: Vec<_> = (0..receivers.len()).map(|n| format!("\"d{n}\"")).collect();
-        let mut config = format!(
-            "[source.in]\nprovider = \"none\"\npath = \"/in\"\ndeliver = [{}]\n",
-            names.join(", ")
-        );
+        let mut config =
+            format!("[source.in]\nprovider = \"none\"\npath = \"/in\"\ndeliver = [{}]\n", names.join(", "));
         for (n, receiver) in receivers.iter().enumerate() {
             config += &format!(
                 "[destination.d{n}]\nurl = \"http://{}/hooks\"\nallow_loopback = true\ntimeout = \"{timeout}\"\n\
@@ -130,9 +129,7 @@ fn s05(_: &Case) {
 fn s06(case: &Case) {
     assert_eq!(case.status, "dead-lettered");
     let town = Town::build(1, "5s");
-    town.receivers[0].decide(|request| {
-        Behaviour::status(if request.body == "poison" { 500 } else { 200 })
-    });
+    town.receivers[0].decide(|request| Behaviour::status(if request.body == "poison" { 500 } else { 200 }));
     town.send("poison");
     for n in 0..20 {
         town.send(&format!("event {n}"));
@@ -140,7 +137,8 @@ fn s06(case: &Case) {
     let dead = town.wait("d0", "dead");
     assert_eq!((&dead["reason"], &dead["attempts"]), (&Value::from("exhausted"), &Value::from(3)), "{dead}");
     let arrived = eventually("the others", || {
-        let others: Vec<_> = town.receivers[0].received().into_iter().filter(|r| r.body != "poison").collect();
+        let others: Vec<_> =
+            town.receivers[0].received().into_iter().filter(|r| r.body != "poison").collect();
         (others.len() == 20).then_some(others)
     });
     assert_eq!(arrived.len(), 20);
@@ -150,7 +148,7 @@ fn s06(case: &Case) {
     let (code, _, said) = town.house.tell(&["deliveries", "retry", &id]);
     assert_eq!(code, 0, "{said}");
     let cured = eventually("the cure", || {
-        let delivered = town.house.api(&format!("deliveries?destination=d0&state=delivered&limit=100"));
+        let delivered = town.house.api("deliveries?destination=d0&state=delivered&limit=100");
         delivered["data"].as_array()?.iter().find(|d| d["id"] == id.as_str()).cloned()
     });
     assert_eq!(cured["attempts"], 4);

@@ -4,12 +4,13 @@ use hookhouse_verify::sign::{Draft, Signer};
 use hookhouse_verify::{Secret, catalogue};
 use jiff::{SignedDuration, Timestamp};
 
-use hookhouse_testkit::blackbox::hookhouse;
-use hookhouse_testkit::blackbox::{request, send};
-use hookhouse_testkit::blackbox::{Answer, House};
 use crate::{Case, Driver, nothing_stored};
+use hookhouse_testkit::blackbox::hookhouse;
+use hookhouse_testkit::blackbox::{Answer, House};
+use hookhouse_testkit::blackbox::{request, send};
 
-pub(crate) const DRIVERS: &[(&str, Driver)] = &[("G01", g01), ("G02", g02), ("G03", g03), ("G04", g04), ("G07", g07)];
+pub(crate) const DRIVERS: &[(&str, Driver)] =
+    &[("G01", g01), ("G02", g02), ("G03", g03), ("G04", g04), ("G07", g07)];
 
 const SECRET: &str = "whsec_of-this-test-0123456789abcdef";
 const CONFIG: &str = r#"
@@ -62,7 +63,10 @@ fn sign(provider: &str, secret: &str, body: &str, at: Timestamp) -> (String, Str
 }
 
 fn post(house: &House, path: &str, header: &str, value: &str) -> Answer {
-    send(house.ingress, &request("POST", path, &[(header, value), ("content-type", "application/json")], BODY.as_bytes()))
+    send(
+        house.ingress,
+        &request("POST", path, &[(header, value), ("content-type", "application/json")], BODY.as_bytes()),
+    )
 }
 
 fn g01(case: &Case) {
@@ -114,7 +118,8 @@ fn g03(case: &Case) {
 fn g04(case: &Case) {
     use aws_lc_rs::hmac;
     let house = house();
-    let sources = [("/github", "x-hub-signature-256", VARIABLES[1].1), ("/billing", "x-signature", VARIABLES[2].1)];
+    let sources =
+        [("/github", "x-hub-signature-256", VARIABLES[1].1), ("/billing", "x-signature", VARIABLES[2].1)];
     for (path, header, secret) in sources {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
         let tag = hmac::sign(&key, BODY.as_bytes());
@@ -140,15 +145,18 @@ secret = { env = "SECRET" }
     let one = "[source.x]\nprovider = \"x\"\npath = \"/x\"\nconsumer_secret = { env = \"SECRET\" }\n";
     let codes: Vec<_> = case.log.split([' ', '/']).filter(|word| word.starts_with("config.")).collect();
     assert_eq!(codes, ["config.secret_reuse", "config.weak_secret"]);
-    for (config, secret, code) in [
-        (reuse, SECRET, codes[0]),
-        (one, "fifteen-bytes..", codes[1]),
-        (one, "", codes[1]),
-    ] {
+    for (config, secret, code) in
+        [(reuse, SECRET, codes[0]), (one, "fifteen-bytes..", codes[1]), (one, "", codes[1])]
+    {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("hookhouse.toml"), config).expect("ours");
         for command in ["check", "serve"] {
-            let output = hookhouse().current_dir(folder.path()).arg(command).env("SECRET", secret).output().expect("runs");
+            let output = hookhouse()
+                .current_dir(folder.path())
+                .arg(command)
+                .env("SECRET", secret)
+                .output()
+                .expect("runs");
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(3), "{command}: {said}");
             assert!(said.contains(code), "{command} does not say {code}: {said}");

@@ -1,12 +1,19 @@
 //! Heads that hyper lets through and we do not.
 
-use hookhouse_testkit::blackbox::{request, send};
-use hookhouse_testkit::blackbox::{Answer, House};
 use crate::x::{PATH, SECRET};
 use crate::{Case, Driver, nothing_stored};
+use hookhouse_testkit::blackbox::{Answer, House};
+use hookhouse_testkit::blackbox::{request, send};
 
 pub(crate) const DRIVERS: &[(&str, Driver)] = &[
-    ("H14", h14), ("H15", h15), ("H16", h16), ("H17", h17), ("H18", h18), ("H19", h19), ("H20", h20), ("H21", h21),
+    ("H14", h14),
+    ("H15", h15),
+    ("H16", h16),
+    ("H17", h17),
+    ("H18", h18),
+    ("H19", h19),
+    ("H20", h20),
+    ("H21", h21),
     ("H22", h22),
 ];
 
@@ -40,7 +47,12 @@ fn get(house: &House, target: &str, headers: &[(&str, &str)]) -> Answer {
 
 fn h14(case: &Case) {
     let house = house();
-    for head in ["", "Host: hooks.example.com\r\nHost: hooks.example.com\r\n", "Host: a/b c\r\n", "Host: u:p@hooks.example.com\r\n"] {
+    for head in [
+        "",
+        "Host: hooks.example.com\r\nHost: hooks.example.com\r\n",
+        "Host: a/b c\r\n",
+        "Host: u:p@hooks.example.com\r\n",
+    ] {
         let bytes = format!("GET {PATH}?crc_token=foo HTTP/1.1\r\n{head}\r\n");
         case.refused(&raw(&house, bytes.as_bytes()));
     }
@@ -70,7 +82,10 @@ fn h17(case: &Case) {
     for method in ["TRACE", "get", long.as_str()] {
         case.refused(&raw(&house, &request(method, PATH, &[], b"")));
     }
-    case.refused(&raw(&house, b"CONNECT hooks.example.com:443 HTTP/1.1\r\nHost: hooks.example.com:443\r\n\r\n"));
+    case.refused(&raw(
+        &house,
+        b"CONNECT hooks.example.com:443 HTTP/1.1\r\nHost: hooks.example.com:443\r\n\r\n",
+    ));
     case.recorded(&house, 4);
 }
 

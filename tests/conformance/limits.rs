@@ -5,14 +5,21 @@ use std::time::Duration;
 use hookhouse_verify::Secret;
 use hookhouse_verify::x::sign_post;
 
-use hookhouse_testkit::blackbox::{MOMENT, request, send};
-use hookhouse_testkit::blackbox::PATIENCE;
-use hookhouse_testkit::blackbox::{Connection, House, eventually};
 use crate::x::{PATH, SECRET, SIGNATURE, post};
 use crate::{Case, Driver, nothing_stored};
+use hookhouse_testkit::blackbox::PATIENCE;
+use hookhouse_testkit::blackbox::{Connection, House, eventually};
+use hookhouse_testkit::blackbox::{MOMENT, request, send};
 
 pub(crate) const DRIVERS: &[(&str, Driver)] = &[
-    ("L01", l01), ("L03", l03), ("L04", l04), ("L05", l05), ("L06", l06), ("L07", l07), ("L08", l08), ("L09", l09),
+    ("L01", l01),
+    ("L03", l03),
+    ("L04", l04),
+    ("L05", l05),
+    ("L06", l06),
+    ("L07", l07),
+    ("L08", l08),
+    ("L09", l09),
 ];
 
 const CONFIG: &str = r#"
@@ -27,7 +34,9 @@ fn house() -> House {
 }
 
 fn logged(case: &Case, house: &House) {
-    eventually("the line in the log", || house.log().iter().any(|line| line.contains(case.code())).then_some(()));
+    eventually("the line in the log", || {
+        house.log().iter().any(|line| line.contains(case.code())).then_some(())
+    });
 }
 
 fn l01(case: &Case) {
@@ -118,7 +127,8 @@ fn l07(case: &Case) {
 fn l08(case: &Case) {
     let house = house();
     for coding in ["gzip", "gzip, gzip", "br", "identity, gzip"] {
-        let answer = send(house.ingress, &request("POST", PATH, &[("Content-Encoding", coding)], b"\x1f\x8b"));
+        let answer =
+            send(house.ingress, &request("POST", PATH, &[("Content-Encoding", coding)], b"\x1f\x8b"));
         case.refused(&answer);
         assert_eq!(answer.header("accept-encoding"), Some("identity"));
     }

@@ -4,12 +4,19 @@ use hookhouse_verify::Secret;
 use hookhouse_verify::sign::{Draft, Signer};
 use hookhouse_verify::twilio::Algorithm;
 
-use hookhouse_testkit::blackbox::{request, send};
-use hookhouse_testkit::blackbox::{Answer, House};
 use crate::{Case, Driver, nothing_stored};
+use hookhouse_testkit::blackbox::{Answer, House};
+use hookhouse_testkit::blackbox::{request, send};
 
 pub(crate) const DRIVERS: &[(&str, Driver)] = &[
-    ("W01", w01), ("W03", w03), ("W04", w04), ("W05", w05), ("W06", w06), ("W07", w07), ("W08", w08), ("W09", w09),
+    ("W01", w01),
+    ("W03", w03),
+    ("W04", w04),
+    ("W05", w05),
+    ("W06", w06),
+    ("W07", w07),
+    ("W08", w08),
+    ("W09", w09),
     ("W10", w10),
 ];
 
@@ -114,7 +121,11 @@ fn w07(case: &Case) {
     let house = house();
     let body = "{\"hello\":\"w\u{f6}rld\"}";
     let (signature, target) = sign(PATH, "application/json", body);
-    assert_eq!(post(&house, &target, "application/json", body, &signature).status, 200, "the right one passes");
+    assert_eq!(
+        post(&house, &target, "application/json", body, &signature).status,
+        200,
+        "the right one passes"
+    );
     // Another body under the signed digest.
     case.refused(&post(&house, &target, "application/json", "{\"hello\":\"you\"}", &signature));
     // Signed URLs whose digest is upper case, or there twice and different.
@@ -133,7 +144,12 @@ fn w08(case: &Case) {
     let house = house();
     let body = "Body=hi&From=%2B1";
     let (signature, _) = sign(PATH, FORM, body);
-    for content_type in ["text/plain", "multipart/form-data; boundary=x", "application/json;", "application/x-www-form-urlencodedx"] {
+    for content_type in [
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/json;",
+        "application/x-www-form-urlencodedx",
+    ] {
         case.refused(&post(&house, PATH, content_type, body, &signature));
     }
     let none = request("POST", PATH, &[("x-twilio-signature", &signature)], body.as_bytes());
@@ -146,8 +162,11 @@ fn w09(case: &Case) {
     let body = "MessageSid=SM1&Body=hi";
     let (signature, _) = sign(PATH, FORM, body);
     for token in ["one", "two"] {
-        let headers =
-            [("content-type", FORM), ("x-twilio-signature", signature.as_str()), ("i-twilio-idempotency-token", token)];
+        let headers = [
+            ("content-type", FORM),
+            ("x-twilio-signature", signature.as_str()),
+            ("i-twilio-idempotency-token", token),
+        ];
         case.answered(&send(house.ingress, &request("POST", PATH, &headers, body.as_bytes())));
     }
     assert_eq!(house.events().len(), 1, "the token is unsigned: a fresh one makes no new event");
@@ -157,8 +176,11 @@ fn w10(case: &Case) {
     let house = house();
     for body in ["MessageSid=SM1&Body=hi", "MessageSid=SM2&Body=ho"] {
         let (signature, _) = sign(PATH, FORM, body);
-        let headers =
-            [("content-type", FORM), ("x-twilio-signature", signature.as_str()), ("i-twilio-idempotency-token", "same")];
+        let headers = [
+            ("content-type", FORM),
+            ("x-twilio-signature", signature.as_str()),
+            ("i-twilio-idempotency-token", "same"),
+        ];
         case.answered(&send(house.ingress, &request("POST", PATH, &headers, body.as_bytes())));
     }
     assert_eq!(house.events().len(), 2, "the token is unsigned: the same one drops nothing");

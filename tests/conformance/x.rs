@@ -4,15 +4,37 @@ use hookhouse_verify::Secret;
 use hookhouse_verify::x::{sign_get, sign_post};
 use serde_json::Value;
 
-use hookhouse_testkit::blackbox::{request, send};
-use hookhouse_testkit::blackbox::{Answer, Connection, House};
 use crate::{Case, Driver, nothing_stored};
+use hookhouse_testkit::blackbox::{Answer, Connection, House};
+use hookhouse_testkit::blackbox::{request, send};
 
 pub(crate) const DRIVERS: &[(&str, Driver)] = &[
-    ("X01", x01), ("X02", x02), ("X03", x03), ("X05", oracle_post), ("X06", oracle_get), ("X07", oracle_get),
-    ("X08", x08), ("X09", x09), ("X10", x10), ("X12", x12), ("X13", x13), ("X15", x15), ("X16", x16), ("X20", x20),
-    ("X21", x21), ("X22", x22), ("X23", x23), ("X24", x24), ("X25", x25), ("X26", x26), ("X27", x27), ("X28", x28),
-    ("X29", x29), ("X30", x30), ("X31", x31), ("X32", x32),
+    ("X01", x01),
+    ("X02", x02),
+    ("X03", x03),
+    ("X05", oracle_post),
+    ("X06", oracle_get),
+    ("X07", oracle_get),
+    ("X08", x08),
+    ("X09", x09),
+    ("X10", x10),
+    ("X12", x12),
+    ("X13", x13),
+    ("X15", x15),
+    ("X16", x16),
+    ("X20", x20),
+    ("X21", x21),
+    ("X22", x22),
+    ("X23", x23),
+    ("X24", x24),
+    ("X25", x25),
+    ("X26", x26),
+    ("X27", x27),
+    ("X28", x28),
+    ("X29", x29),
+    ("X30", x30),
+    ("X31", x31),
+    ("X32", x32),
 ];
 
 pub(crate) const SECRET: &str = "consumer-secret-of-this-test-0001";
@@ -24,7 +46,8 @@ pub(crate) const PATH: &str = "/webhooks/twitter";
 /// The base64 of a UUID, as X sends it.
 const TOKEN: &str = "N2YyYzFjMWUtNWYwZS00YTU1LTljMGUtMmIxZDlhNmYwYTEx";
 pub(crate) const SIGNATURE: &str = "x-twitter-webhooks-signature";
-const BODY: &[u8] = br#"{"for_user_id":"1","tweet_create_events":[{"id_str":"2080761269309813134","text":"h\u00e9llo \/"}]}"#;
+const BODY: &[u8] =
+    br#"{"for_user_id":"1","tweet_create_events":[{"id_str":"2080761269309813134","text":"h\u00e9llo \/"}]}"#;
 
 const CONFIG: &str = r#"
 [source.x]
@@ -89,7 +112,8 @@ fn x02(case: &Case) {
         case.answered(&answer);
         is_right(&answer, TOKEN, key);
     }
-    let answer = get(&house, &query, &[("x-twitter-webhooks-signature-oauth2", &sign_get(&secret(OAUTH2), &query))]);
+    let answer =
+        get(&house, &query, &[("x-twitter-webhooks-signature-oauth2", &sign_get(&secret(OAUTH2), &query))]);
     is_right(&answer, TOKEN, OAUTH2);
 }
 
@@ -123,8 +147,17 @@ fn oracle_get(case: &Case) {
 fn x08(case: &Case) {
     let house = house();
     let long = format!("crc_token={}", "a".repeat(257));
-    let queries =
-        [long.as_str(), "crc_token=", "crc_token", "nonce=abc", "", "crc_token=a+b", "crc_token=a%00", "crc_token=a%0Ab", "crc_token=%C3%A9"];
+    let queries = [
+        long.as_str(),
+        "crc_token=",
+        "crc_token",
+        "nonce=abc",
+        "",
+        "crc_token=a+b",
+        "crc_token=a%00",
+        "crc_token=a%0Ab",
+        "crc_token=%C3%A9",
+    ];
     for query in queries {
         case.refused(&get(&house, query, &[]));
     }
@@ -174,7 +207,9 @@ fn x15(case: &Case) {
     let mut slow = Vec::new();
     for _ in 0..300 {
         let mut connection = Connection::open(house.ingress).expect("accepted");
-        connection.write(b"POST /webhooks/twitter HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n{").expect("sent");
+        connection
+            .write(b"POST /webhooks/twitter HTTP/1.1\r\nHost: h\r\nContent-Length: 900\r\n\r\n{")
+            .expect("sent");
         slow.push(connection);
     }
     let refused = signed(&house, BODY);
@@ -324,12 +359,14 @@ fn x30(case: &Case) {
 fn x31(case: &Case) {
     let house = house();
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    let bodies = [deep.as_str(), r#"{"a":1,"a":2}"#, r#"{"a":1e400,"b":-1e-999}"#, r#"{"a":"\ud800","\udfff":"x"}"#];
+    let bodies =
+        [deep.as_str(), r#"{"a":1,"a":2}"#, r#"{"a":1e400,"b":-1e-999}"#, r#"{"a":"\ud800","\udfff":"x"}"#];
     for body in bodies {
         let answer = signed(&house, body.as_bytes());
         case.answered(&answer);
     }
-    let stored: Vec<_> = house.events().iter().map(|event| event["body"].as_str().map(str::to_owned)).collect();
+    let stored: Vec<_> =
+        house.events().iter().map(|event| event["body"].as_str().map(str::to_owned)).collect();
     assert_eq!(stored, bodies.map(|body| Some(body.to_owned())));
 }
 

@@ -85,9 +85,7 @@ impl Reader {
     pub(crate) async fn raw(&self, id: EventId) -> Result<Bytes, Failure> {
         match self {
             Self::Server(client) => client.send(Method::GET, &format!("events/{id}/raw"), None).await,
-            Self::Store(store) => {
-                Ok(store.event(id).await?.ok_or_else(|| no_such("event"))?.body().clone())
-            }
+            Self::Store(store) => Ok(store.event(id).await?.ok_or_else(|| no_such("event"))?.body().clone()),
         }
     }
 
@@ -168,7 +166,10 @@ impl Client {
     async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Bytes, Failure> {
         let token_file = self.folder.join(Token::FILE);
         let token = std::fs::read_to_string(&token_file).map_err(|error| {
-            Failure::new(Code::Auth, format!("cannot read the server's token {}: {error}", token_file.display()))
+            Failure::new(
+                Code::Auth,
+                format!("cannot read the server's token {}: {error}", token_file.display()),
+            )
         })?;
         let gone = |_| unreachable(&self.folder);
         let stream = TcpStream::connect(self.address).await.map_err(gone)?;
@@ -196,7 +197,10 @@ impl Client {
 
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| {
-        Failure::new(Code::Failure, format!("the server answered what this version does not understand: {error}"))
+        Failure::new(
+            Code::Failure,
+            format!("the server answered what this version does not understand: {error}"),
+        )
     })
 }
 

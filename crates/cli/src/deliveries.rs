@@ -1,7 +1,9 @@
 //! `hookhouse deliveries`: what is on its way, what is not, and another try.
 
 use hookhouse_core::store::DeliveryQuery;
-use hookhouse_core::{Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryState, DestinationName, EventId};
+use hookhouse_core::{
+    Attempt, AttemptOutcome, Delivery, DeliveryId, DeliveryState, DestinationName, EventId,
+};
 
 use crate::Global;
 use crate::admin::{Client, Reader, block_on};
@@ -45,7 +47,8 @@ pub(crate) fn run(command: Command, global: &Global) -> Outcome {
             Command::Ls { state, destination, event, limit } => {
                 let reader = Reader::open(&folder).await?;
                 let mut out = Out::new(global.output);
-                let mut query = DeliveryQuery { event, destination, state, cursor: None, limit: limit.min(1_000) };
+                let mut query =
+                    DeliveryQuery { event, destination, state, cursor: None, limit: limit.min(1_000) };
                 let mut left = limit;
                 loop {
                     let page = reader.deliveries(&query).await?;

@@ -150,12 +150,23 @@ fn announce(
             "twilio" => "Twilio",
             _ => "X",
         };
-        anstream::eprintln!("  {:<8} {LINK}{base}{}{LINK:#}  {FAINT}{what}{FAINT:#}", source.name, source.path);
+        anstream::eprintln!(
+            "  {:<8} {LINK}{base}{}{LINK:#}  {FAINT}{what}{FAINT:#}",
+            source.name,
+            source.path
+        );
     }
-    anstream::eprintln!("  {:<8} {LINK}http://{}{LINK:#}  {FAINT}for the other commands{FAINT:#}", "admin", running.admin);
+    anstream::eprintln!(
+        "  {:<8} {LINK}http://{}{LINK:#}  {FAINT}for the other commands{FAINT:#}",
+        "admin",
+        running.admin
+    );
     match forward_to {
         Some(url) => anstream::eprintln!("  {:<8} {LINK}{url}{LINK:#}", "forward"),
-        None => anstream::eprintln!("  {:<8} {FAINT}nowhere: --forward-to URL delivers to your application{FAINT:#}", "forward"),
+        None => anstream::eprintln!(
+            "  {:<8} {FAINT}nowhere: --forward-to URL delivers to your application{FAINT:#}",
+            "forward"
+        ),
     }
     anstream::eprintln!();
     for line in secrets.describe() {

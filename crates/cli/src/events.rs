@@ -79,9 +79,12 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
-    let ago: SignedDuration =
-        text.parse().map_err(|_| "give a time such as 2026-11-22T08:00:00Z, or a while ago such as 2h".to_owned())?;
-    hookhouse_core::Clock::now(&hookhouse_core::SystemClock).checked_sub(ago).map_err(|error| error.to_string())
+    let ago: SignedDuration = text
+        .parse()
+        .map_err(|_| "give a time such as 2026-11-22T08:00:00Z, or a while ago such as 2h".to_owned())?;
+    hookhouse_core::Clock::now(&hookhouse_core::SystemClock)
+        .checked_sub(ago)
+        .map_err(|error| error.to_string())
 }
 
 pub(crate) fn run(command: Command, global: &Global) -> Outcome {
@@ -89,9 +92,15 @@ pub(crate) fn run(command: Command, global: &Global) -> Outcome {
     block_on(async {
         let reader = Reader::open(&folder).await?;
         match command {
-            Command::Ls { which, limit, refused: true } => refusals(&reader, which.source, limit, global).await,
-            Command::Ls { which, limit, .. } => list(&reader, which.query(Order::NewestFirst, limit.min(1_000)), limit, false, global).await,
-            Command::Export { which } => list(&reader, which.query(Order::OldestFirst, 500), usize::MAX, true, global).await,
+            Command::Ls { which, limit, refused: true } => {
+                refusals(&reader, which.source, limit, global).await
+            }
+            Command::Ls { which, limit, .. } => {
+                list(&reader, which.query(Order::NewestFirst, limit.min(1_000)), limit, false, global).await
+            }
+            Command::Export { which } => {
+                list(&reader, which.query(Order::OldestFirst, 500), usize::MAX, true, global).await
+            }
             Command::Get { id } => {
                 let detail = reader.event(id).await?;
                 Ok(Out::one(global.output, &detail, describe)?)
@@ -102,7 +111,13 @@ pub(crate) fn run(command: Command, global: &Global) -> Outcome {
 }
 
 /// Page after page, until there are enough.
-async fn list(reader: &Reader, mut query: EventQuery, mut left: usize, bodies: bool, global: &Global) -> Outcome {
+async fn list(
+    reader: &Reader,
+    mut query: EventQuery,
+    mut left: usize,
+    bodies: bool,
+    global: &Global,
+) -> Outcome {
     let mut out = Out::new(global.output);
     loop {
         let page = reader.events(&query, bodies).await?;
@@ -158,7 +173,8 @@ fn summary(event: &EventView) -> String {
 }
 
 fn with_body(event: &EventView) -> String {
-    let body = event.body.as_ref().map_or_else(|| "(not text)".to_owned(), |body| output::body(body.as_bytes()));
+    let body =
+        event.body.as_ref().map_or_else(|| "(not text)".to_owned(), |body| output::body(body.as_bytes()));
     format!("{}\n{body}\n", summary(event))
 }
 
@@ -178,7 +194,10 @@ fn describe(detail: &EventDetail) -> String {
     }
     text += &match &event.body {
         Some(body) => format!("\n{}\n", output::body(body.as_bytes())),
-        None => format!("\n({} that are not text; `hookhouse events raw` writes them)\n", output::size(event.body_bytes)),
+        None => format!(
+            "\n({} that are not text; `hookhouse events raw` writes them)\n",
+            output::size(event.body_bytes)
+        ),
     };
     for delivery in &detail.deliveries {
         text += &format!("\n{}  {}  {} attempt(s)", delivery.id, delivery.state.as_str(), delivery.attempts);

@@ -16,7 +16,10 @@ pub(crate) fn config_file(global: &Global) -> Result<Option<PathBuf>, Failure> {
         return if named.is_file() {
             Ok(Some(named.clone()))
         } else {
-            Err(Failure::new(Code::Configuration, format!("there is no configuration at {}", named.display())))
+            Err(Failure::new(
+                Code::Configuration,
+                format!("there is no configuration at {}", named.display()),
+            ))
         };
     }
     let usual = ["hookhouse.toml", "/etc/hookhouse/hookhouse.toml"].map(PathBuf::from);

@@ -12,8 +12,13 @@ use tracing_subscriber::EnvFilter;
 /// Turns logging on; `filter` is what `RUST_LOG` takes.
 pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let begun = if std::io::stderr().is_terminal() { base.try_init() } else { base.json().flatten_event(true).try_init() };
+    let base =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let begun = if std::io::stderr().is_terminal() {
+        base.try_init()
+    } else {
+        base.json().flatten_event(true).try_init()
+    };
     begun.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
 }
 
@@ -50,7 +55,9 @@ impl Observer for Log {
             }
             Notice::Attempted { source, attempt, next } => {
                 let (status, error) = match &attempt.outcome {
-                    AttemptOutcome::Delivered { status } | AttemptOutcome::Refused { status, .. } => (Some(*status), None),
+                    AttemptOutcome::Delivered { status } | AttemptOutcome::Refused { status, .. } => {
+                        (Some(*status), None)
+                    }
                     AttemptOutcome::Failed { error } => (None, Some(error.as_str())),
                 };
                 let name = match &next {

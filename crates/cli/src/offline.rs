@@ -43,7 +43,8 @@ impl SecretFrom {
             let bytes = std::os::unix::ffi::OsStringExt::into_vec(value);
             return Secret::new(bytes).map_err(|error| Failure::with_code(error, Code::Usage));
         }
-        let looked = if names.is_empty() { String::new() } else { format!("{} is not set: ", names.join(" or ")) };
+        let looked =
+            if names.is_empty() { String::new() } else { format!("{} is not set: ", names.join(" or ")) };
         Err(Failure::new(Code::Usage, format!("{looked}name the secret with --secret-env or --secret-file")))
     }
 }
@@ -66,7 +67,9 @@ pub(crate) fn body(from: Option<&PathBuf>) -> Result<Bytes, Failure> {
     } else {
         std::fs::File::open(from).and_then(|file| file.take(MAX_BODY).read_to_end(&mut bytes))
     };
-    read.map_err(|error| Failure::new(Code::Usage, format!("cannot read the body {}: {error}", from.display())))?;
+    read.map_err(|error| {
+        Failure::new(Code::Usage, format!("cannot read the body {}: {error}", from.display()))
+    })?;
     Ok(Bytes::from(bytes))
 }
 

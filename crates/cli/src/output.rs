@@ -30,7 +30,11 @@ impl Out {
     }
 
     /// One entry of a list: a line for people, or the value.
-    pub(crate) fn entry<T: Serialize>(&mut self, value: &T, human: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+    pub(crate) fn entry<T: Serialize>(
+        &mut self,
+        value: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
         match self.format {
             Format::Human => line(&human(value)),
             Format::Jsonl => line(&serde_json::to_string(value)?),
@@ -50,7 +54,11 @@ impl Out {
     }
 
     /// A single result.
-    pub(crate) fn one<T: Serialize>(format: Format, value: &T, human: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+    pub(crate) fn one<T: Serialize>(
+        format: Format,
+        value: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> anyhow::Result<()> {
         match format {
             Format::Human => line(&human(value)),
             Format::Json => line(&serde_json::to_string_pretty(value)?),

@@ -77,5 +77,8 @@ pub(crate) fn unknown_provider(name: &str) -> Failure {
         .into_iter()
         .chain(hookhouse_verify::catalogue::rows().iter().map(|row| row.provider))
         .collect();
-    Failure::new(Code::Usage, format!("there is no provider `{name}` that signs; there are {}", known.join(", ")))
+    Failure::new(
+        Code::Usage,
+        format!("there is no provider `{name}` that signs; there are {}", known.join(", ")),
+    )
 }

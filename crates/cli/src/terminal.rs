@@ -81,7 +81,9 @@ fn print_all(notices: &Receiver<Notice>, skipped: &AtomicU64, bodies: bool) {
         }
         let missed = skipped.swap(0, Ordering::Relaxed);
         if missed > 0 {
-            text.push_str(&format!("\n{WARN}… {missed} lines were not printed: the terminal was too slow{WARN:#}"));
+            text.push_str(&format!(
+                "\n{WARN}… {missed} lines were not printed: the terminal was too slow{WARN:#}"
+            ));
         }
         if writeln!(anstream::stdout().lock(), "{text}").is_err() {
             return;
@@ -95,7 +97,9 @@ fn describe(notice: &Notice) -> String {
         Notice::Accepted(Accepted { id, record }) => {
             let kind = record.event_type.as_deref().map_or_else(|| record.request.method.to_string(), inline);
             let vouched = match (&record.provenance.scheme, &record.provenance.key) {
-                (Some(scheme), Some(key)) => format!("{GOOD}verified{GOOD:#} {FAINT}{scheme}, {key}{FAINT:#}"),
+                (Some(scheme), Some(key)) => {
+                    format!("{GOOD}verified{GOOD:#} {FAINT}{scheme}, {key}{FAINT:#}")
+                }
                 _ => format!("{WARN}not verified{WARN:#} {FAINT}this source takes anything{FAINT:#}"),
             };
             format!(

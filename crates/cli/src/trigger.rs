@@ -12,8 +12,8 @@ use crate::admin::block_on;
 use crate::dev::house;
 use crate::dev::secrets::Secrets;
 use crate::exit::{Code, Failure, Outcome};
-use crate::output::{Format, Out};
 use crate::locate;
+use crate::output::{Format, Out};
 
 /// Signs exactly as the provider does, with the secret of the configuration's source (or of `dev`), and sends it to the
 /// server on this machine. Ends with 0 if it was acknowledged; a tampered one is expected to be refused.
@@ -60,7 +60,8 @@ struct Report {
 
 pub(crate) fn run(args: Args, global: &Global) -> Outcome {
     let fixtures: Vec<_> = Fixture::list(&args.provider).collect();
-    let names = || fixtures.iter().map(|f| format!("  {:<32} {}", f.event, f.summary)).collect::<Vec<_>>().join("\n");
+    let names =
+        || fixtures.iter().map(|f| format!("  {:<32} {}", f.event, f.summary)).collect::<Vec<_>>().join("\n");
     let Some(first) = fixtures.first() else {
         let mut providers: Vec<_> = Fixture::all().iter().map(|fixture| fixture.provider).collect();
         providers.dedup();
@@ -75,7 +76,10 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
     let fixture = match &args.event {
         None => first,
         Some(event) => Fixture::find(&args.provider, event).ok_or_else(|| {
-            Failure::new(Code::Usage, format!("there is no event `{event}` of {}; there are\n{}", args.provider, names()))
+            Failure::new(
+                Code::Usage,
+                format!("there is no event `{event}` of {}; there are\n{}", args.provider, names()),
+            )
         })?,
     };
     let (config, runtime) = config(global)?;
@@ -103,7 +107,14 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
                 ms: sent.elapsed.as_millis(),
             };
             out.entry(&report, |report| {
-                format!("{} {}  answered {} in {} ms  {}", args.provider, report.event, report.status, report.ms, crate::terminal::inline(&report.answer))
+                format!(
+                    "{} {}  answered {} in {} ms  {}",
+                    args.provider,
+                    report.event,
+                    report.status,
+                    report.ms,
+                    crate::terminal::inline(&report.answer)
+                )
             })?;
         }
         Ok(())
@@ -131,9 +142,13 @@ fn config(global: &Global) -> Result<(Config, Option<Runtime>), Failure> {
     }
     let folder = std::path::Path::new(locate::DEV_FOLDER);
     let runtime = Runtime::read(folder).ok_or_else(|| {
-        Failure::new(Code::Unreachable, "there is no hookhouse.toml here, and `hookhouse dev` does not run here")
+        Failure::new(
+            Code::Unreachable,
+            "there is no hookhouse.toml here, and `hookhouse dev` does not run here",
+        )
     })?;
-    let ingress = *runtime.ingress.first().ok_or_else(|| Failure::new(Code::Unreachable, "dev takes no webhooks"))?;
+    let ingress =
+        *runtime.ingress.first().ok_or_else(|| Failure::new(Code::Unreachable, "dev takes no webhooks"))?;
     let secrets = Secrets::keep(folder)?;
     let plan = house::Plan {
         folder,

@@ -59,8 +59,9 @@ struct Judgement {
 pub(crate) fn run(args: Args, global: &Global) -> Outcome {
     let secret = args.secret.read(&args.provider)?;
     let (base, target) = offline::split_url(&args.url)?;
-    let request = Request::new(args.method.clone(), target, &args.headers, offline::body(args.body.as_ref())?)
-        .map_err(|error| Failure::with_code(error, Code::Usage))?;
+    let request =
+        Request::new(args.method.clone(), target, &args.headers, offline::body(args.body.as_ref())?)
+            .map_err(|error| Failure::with_code(error, Code::Usage))?;
     let verifier = verifier(&args, secret, base)?;
     let judgement = judge(verifier.verify(request, args.at.unwrap_or_else(|| SystemClock.now())));
     let ok = judgement.verified;
@@ -144,7 +145,9 @@ fn describe(judgement: &Judgement) -> String {
     if let Some(reason) = &judgement.reason {
         return format!("not verified: {reason} ({})", judgement.code.unwrap_or_default());
     }
-    let part = |label: &str, value: &Option<String>| value.as_ref().map(|v| format!("\n  {label:<8} {v}")).unwrap_or_default();
+    let part = |label: &str, value: &Option<String>| {
+        value.as_ref().map(|v| format!("\n  {label:<8} {v}")).unwrap_or_default()
+    };
     format!(
         "verified{}{}{}{}",
         part("scheme", &judgement.scheme),

@@ -128,16 +128,16 @@ impl DeliveryState {
     /// The state after a move; `None` where the move is not legal.
     #[must_use]
     pub fn after(self, step: DeliveryMove) -> Option<Self> {
-        use {DeliveryMove as M, DeliveryState as S};
+        use DeliveryMove as M;
         Some(match (self, step) {
             // A waiting delivery is leased when its time has come.
-            (S::Pending | S::Waiting, M::Lease) => S::Leased,
-            (S::Leased, M::Succeed) => S::Delivered,
-            (S::Leased, M::Postpone) => S::Waiting,
-            (S::Leased, M::GiveUp) => S::Dead,
-            (S::Leased, M::Release) => S::Pending,
-            (S::Waiting | S::Dead | S::Cancelled, M::Retry) => S::Pending,
-            (S::Pending | S::Waiting, M::Cancel) => S::Cancelled,
+            (Self::Pending | Self::Waiting, M::Lease) => Self::Leased,
+            (Self::Leased, M::Succeed) => Self::Delivered,
+            (Self::Leased, M::Postpone) => Self::Waiting,
+            (Self::Leased, M::GiveUp) => Self::Dead,
+            (Self::Leased, M::Release) => Self::Pending,
+            (Self::Waiting | Self::Dead | Self::Cancelled, M::Retry) => Self::Pending,
+            (Self::Pending | Self::Waiting, M::Cancel) => Self::Cancelled,
             _ => return None,
         })
     }
@@ -171,15 +171,8 @@ pub struct DeliveryStateError;
 
 impl DeliveryMove {
     /// Every move.
-    pub const ALL: [Self; 7] = [
-        Self::Lease,
-        Self::Succeed,
-        Self::Postpone,
-        Self::GiveUp,
-        Self::Release,
-        Self::Retry,
-        Self::Cancel,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Lease, Self::Succeed, Self::Postpone, Self::GiveUp, Self::Release, Self::Retry, Self::Cancel];
 }
 
 /// The right to try a delivery once. Settling it needs the token, so a worker that comes late loses politely.
@@ -340,7 +333,21 @@ mod tests {
             }
         }
         graph.push('}');
-        insta::assert_snapshot!(graph, @"");
+        insta::assert_snapshot!(graph, @r"
+        digraph delivery {
+          Pending -> Leased [label=Lease]
+          Pending -> Cancelled [label=Cancel]
+          Leased -> Delivered [label=Succeed]
+          Leased -> Waiting [label=Postpone]
+          Leased -> Dead [label=GiveUp]
+          Leased -> Pending [label=Release]
+          Waiting -> Leased [label=Lease]
+          Waiting -> Pending [label=Retry]
+          Waiting -> Cancelled [label=Cancel]
+          Dead -> Pending [label=Retry]
+          Cancelled -> Pending [label=Retry]
+        }
+        ");
     }
 
     #[test]
@@ -350,7 +357,9 @@ mod tests {
             let id = DeliveryId { event, destination: "app".parse().unwrap(), round };
             assert_eq!(id.to_string().parse(), Ok(id));
         }
-        for bad in ["", "evt_:app", &format!("{event}"), &format!("{event}:app:0"), &format!("{event}:app:1:2")] {
+        for bad in
+            ["", "evt_:app", &format!("{event}"), &format!("{event}:app:0"), &format!("{event}:app:1:2")]
+        {
             assert!(bad.parse::<DeliveryId>().is_err(), "{bad}");
         }
     }

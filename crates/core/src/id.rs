@@ -149,7 +149,9 @@ mod tests {
     #[test]
     fn only_its_own_spelling_is_an_id() {
         let good = EventId::with_position(at(0), 3, 1).to_string();
-        for bad in ["", "evt_", &good[..29], &good.to_uppercase(), &format!("{good}0"), &good.replace('0', "o")] {
+        for bad in
+            ["", "evt_", &good[..29], &good.to_uppercase(), &format!("{good}0"), &good.replace('0', "o")]
+        {
             assert!(bad.parse::<EventId>().is_err(), "{bad}");
         }
     }

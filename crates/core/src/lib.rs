@@ -26,7 +26,10 @@ pub mod refusal;
 pub mod store;
 
 pub use clock::{Clock, SystemClock};
-pub use delivery::{Attempt, AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryId, DeliveryState, Lease, LeaseToken};
+pub use delivery::{
+    Attempt, AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryId, DeliveryState, Lease,
+    LeaseToken,
+};
 pub use event::{Arrival, Event, Provenance, StoredEvent};
 pub use hookhouse_verify::{Headers, Identity, Request, Secret};
 pub use id::{EventId, Sequence};

@@ -135,7 +135,10 @@ where
 }
 
 /// Reads until the first bytes are HTTP/2's preface, or are not.
-async fn read_preface<IO: AsyncRead + Unpin>(io: &mut IO, deadline: Instant) -> io::Result<([u8; 24], usize)> {
+async fn read_preface<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    deadline: Instant,
+) -> io::Result<([u8; 24], usize)> {
     let mut buffer = [0; PREFACE.len()];
     let mut length = 0;
     while length < PREFACE.len() && PREFACE.starts_with(&buffer[..length]) {
@@ -186,7 +189,8 @@ impl Watch {
 
     fn bytes_arrived(&self) {
         // An HTTP/2 peer sends pings and window updates while it idles: only its requests count.
-        let between = self.in_flight.load(Ordering::Relaxed) == 0 && !self.multiplexed.load(Ordering::Relaxed);
+        let between =
+            self.in_flight.load(Ordering::Relaxed) == 0 && !self.multiplexed.load(Ordering::Relaxed);
         if between && self.head_since.load(Ordering::Relaxed) == 0 {
             self.head_since.store(self.now(), Ordering::Relaxed);
         }
@@ -325,7 +329,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
         while linger.left > 0 && linger.until.as_mut().poll(cx).is_pending() {
             let mut bin = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut this.io).poll_read(cx, &mut bin)) {
-                Ok(()) if !bin.filled().is_empty() => linger.left = linger.left.saturating_sub(bin.filled().len()),
+                Ok(()) if !bin.filled().is_empty() => {
+                    linger.left = linger.left.saturating_sub(bin.filled().len())
+                }
                 _ => break,
             }
         }

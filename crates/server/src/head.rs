@@ -61,7 +61,11 @@ fn check_sizes(parts: &Parts) -> Result<(), Refused> {
 fn check_method(method: &str) -> Result<(), Refused> {
     match method {
         "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => Ok(()),
-        _ => Err(Refused::new(Refuse::NotImplemented, "http.method", "the method is not one that is served anywhere")),
+        _ => Err(Refused::new(
+            Refuse::NotImplemented,
+            "http.method",
+            "the method is not one that is served anywhere",
+        )),
     }
 }
 
@@ -77,7 +81,8 @@ fn check_target(parts: &Parts) -> Result<&str, Refused> {
         return Err(bad("the target has a byte that is not printable ASCII"));
     }
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
-    let whole = bytes.iter().enumerate().filter(|(_, b)| **b == b'%').all(|(at, _)| hex(at + 1) && hex(at + 2));
+    let whole =
+        bytes.iter().enumerate().filter(|(_, b)| **b == b'%').all(|(at, _)| hex(at + 1) && hex(at + 2));
     if whole { Ok(target) } else { Err(bad("the target has a broken %-escape")) }
 }
 
@@ -129,7 +134,8 @@ pub(crate) fn is_host(text: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(v6) => v6.strip_suffix(']').is_some_and(|v6| v6.parse::<std::net::Ipv6Addr>().is_ok()),
         None => {
-            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b))
+            !host.is_empty()
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&b))
         }
     };
     name && port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok())
@@ -152,7 +158,11 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Refused> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if codings.next().is_some() {
-            return Err(Refused::new(Refuse::BadRequest, "http.te_malformed", "more than one `Transfer-Encoding`"));
+            return Err(Refused::new(
+                Refuse::BadRequest,
+                "http.te_malformed",
+                "more than one `Transfer-Encoding`",
+            ));
         }
         if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
             return Err(Refused::new(
@@ -169,7 +179,11 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Refused> {
             "more than one `Content-Length`",
         ));
     }
-    if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(Refused::new(
             Refuse::UnsupportedMedia,
             "body.content_encoding",

@@ -91,7 +91,11 @@ impl Ingress {
         let head = head::check(case.parts, &self.hosts)?;
         let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
         let source = self.routes.get(path).ok_or_else(|| {
-            Refused::new(Refuse::NotFound, "route.unknown", "no source has this path; paths match byte for byte")
+            Refused::new(
+                Refuse::NotFound,
+                "route.unknown",
+                "no source has this path; paths match byte for byte",
+            )
         })?;
         case.source = Some(source.name.clone());
         admit(source, case)?;
@@ -99,8 +103,12 @@ impl Ingress {
         case.whole = true;
         let received = received(case, head.target)?;
         match source.verifier.verify(received, case.at) {
-            Verdict::Verified(verified) => self.record(source, Event::accept(verified, arrival(source, case))).await,
-            Verdict::Unsigned(unsigned) => self.record(source, Event::accept(unsigned, arrival(source, case))).await,
+            Verdict::Verified(verified) => {
+                self.record(source, Event::accept(verified, arrival(source, case))).await
+            }
+            Verdict::Unsigned(unsigned) => {
+                self.record(source, Event::accept(unsigned, arrival(source, case))).await
+            }
             Verdict::Handshake(handshake) => {
                 self.observer.notice(Notice::Handshake {
                     source: source.name.clone(),
@@ -125,7 +133,8 @@ impl Ingress {
 
     /// Makes an event durable, then acknowledges it.
     async fn record(&self, source: &Arc<Source>, event: Event) -> Result<Reply, Refused> {
-        let (store, observer, name) = (Arc::clone(&self.store), Arc::clone(&self.observer), source.name.clone());
+        let (store, observer, name) =
+            (Arc::clone(&self.store), Arc::clone(&self.observer), source.name.clone());
         let recording = self.tracker.spawn(async move {
             let record = event.record().clone();
             match store.append(event).await? {

@@ -40,7 +40,10 @@ impl Lifecycle {
                 }
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "it listens until the process ends: a drain must not wait for it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it listens until the process ends: a drain must not wait for it"
+        )]
         drop(tokio::spawn(listening));
         Ok(())
     }

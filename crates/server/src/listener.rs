@@ -83,7 +83,8 @@ impl Seats {
         let address = group(peer);
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_insert(0);
-        if *count >= self.limits.per_address || self.taken.load(Ordering::Relaxed) >= self.limits.connections {
+        if *count >= self.limits.per_address || self.taken.load(Ordering::Relaxed) >= self.limits.connections
+        {
             if *count == 0 {
                 by_address.remove(&address);
             }

@@ -16,9 +16,9 @@ use tokio::net::TcpListener;
 use crate::admin::{self, AdminState, Token};
 use crate::config::{Config, Limits, Source};
 use crate::ingest::Ingress;
-use crate::runtime::Runtime;
 use crate::lifecycle::{DRAIN, Lifecycle};
 use crate::listener::{self, Seats};
+use crate::runtime::Runtime;
 
 /// What a server is made of. The listeners are bound already, so that whoever builds the configuration can know the
 /// ports it speaks of.
@@ -186,16 +186,21 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
     let seats = Seats::new(config.server.limits);
     for socket in bound.ingress {
         let (ingress, seats) = (Arc::clone(&ingress), Arc::clone(&seats));
-        lifecycle.tracker.spawn(listener::run(socket, seats, lifecycle.clone(), move |peer: IpAddr, watch| {
-            let (ingress, watch) = (Arc::clone(&ingress), Arc::clone(watch));
-            service_fn(move |request| {
-                let (ingress, watch) = (Arc::clone(&ingress), Arc::clone(&watch));
-                async move {
-                    let _in_flight = watch.request();
-                    Ok(ingress.handle(request, peer).await)
-                }
-            })
-        }));
+        lifecycle.tracker.spawn(listener::run(
+            socket,
+            seats,
+            lifecycle.clone(),
+            move |peer: IpAddr, watch| {
+                let (ingress, watch) = (Arc::clone(&ingress), Arc::clone(watch));
+                service_fn(move |request| {
+                    let (ingress, watch) = (Arc::clone(&ingress), Arc::clone(&watch));
+                    async move {
+                        let _in_flight = watch.request();
+                        Ok(ingress.handle(request, peer).await)
+                    }
+                })
+            },
+        ));
     }
     Ok(Running { ingress: ingress_addresses, admin: admin_address, sources, store, lifecycle })
 }

@@ -1,16 +1,17 @@
 //! A store that keeps everything in memory: the smallest thing that is an [`EventStore`].
 //!
-//! One lock around plain collections, so that each promise of the trait can be read off the code. It forgets nothing
-//! while it lives, retires nothing, and ends with the process: tests run against it where the disk is not the point.
-//! Leases and due times are those of its clock; waiting is the runtime's.
+//! One lock around plain collections, so that each promise of the trait can be read off the code. It ends with the
+//! process: tests run against it where the disk is not the point. Due times, windows and ages are those of its clock;
+//! leases and waiting are the runtime's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookhouse_core::delivery::{Delivery, DeliveryMove, Next, Settled, Settlement};
+use hookhouse_core::event::Record;
 use hookhouse_core::store::{
     Backlog, Cursor, DeliveryQuery, EventQuery, LeaseRequest, Order, Page, Receipt, RefusalQuery,
     RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
@@ -21,6 +22,7 @@ use hookhouse_core::{
     StoredRefusal, Timestamp,
 };
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// A store without a disk.
 #[derive(Debug)]
@@ -29,13 +31,42 @@ pub struct MemoryStore {
     /// Something changed that a waiting lease may want.
     changed: Notify,
     clock: Arc<dyn Clock>,
+    retention: Retention,
+}
+
+/// How long events are kept, and how many bytes they may take; `None` for no bound.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Retention {
+    /// How long.
+    pub age: Option<Duration>,
+    /// How many bytes.
+    pub size: Option<u64>,
 }
 
 impl MemoryStore {
     /// An empty store that asks this clock.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Mutex::new(State::default()), changed: Notify::new(), clock }
+        Self::with_retention(clock, Retention::default())
+    }
+
+    /// An empty store that does not keep everything.
+    #[must_use]
+    pub fn with_retention(clock: Arc<dyn Clock>, retention: Retention) -> Self {
+        Self { state: Mutex::new(State::default()), changed: Notify::new(), clock, retention }
+    }
+
+    /// What a new process would find of this store, which is left empty and closed: leases end with their process.
+    #[must_use]
+    pub fn reopened(&self, clock: Arc<dyn Clock>, retention: Retention) -> Self {
+        let mut state = std::mem::replace(&mut *self.lock(), State { closed: true, ..State::default() });
+        self.changed.notify_waiters();
+        state.closed = false;
+        state.consumers.values_mut().for_each(|consumer| consumer.active = false);
+        for row in &mut state.deliveries {
+            row.step(DeliveryMove::Release);
+        }
+        Self { state: Mutex::new(state), changed: Notify::new(), clock, retention }
     }
 
     /// A panic under the lock is a failed test already; what it left is still consistent enough to look at.
@@ -53,12 +84,16 @@ impl MemoryStore {
 struct State {
     closed: bool,
     events: Vec<Arc<StoredEvent>>,
+    /// The last place that was given out, and the time in the last id.
+    head: Sequence,
+    last_id_at: Timestamp,
+    /// The size of the last event that found no room.
+    no_room_for: Option<u64>,
     /// When each identity of a source was first seen, and as which event.
     firsts: HashMap<(SourceName, Identity), (EventId, Timestamp)>,
     refusals: Vec<StoredRefusal>,
     refusals_dropped: u64,
     consumers: BTreeMap<DestinationName, Consumer>,
-    /// Deliveries in the order in which they were made.
     deliveries: Vec<Row>,
     attempts: Vec<Attempt>,
     values: HashMap<String, StateEntry>,
@@ -79,6 +114,8 @@ struct Consumer {
 #[derive(Debug)]
 struct Row {
     id: DeliveryId,
+    /// Where it stands in lists: by its event, then by when it was made.
+    place: u64,
     event: Arc<StoredEvent>,
     state: DeliveryState,
     attempts: u32,
@@ -86,15 +123,17 @@ struct Row {
     reason: Option<DeadReason>,
     last_attempt: Option<Attempt>,
     /// The last lease that was given out, and when it ends.
-    lease: Option<(LeaseToken, Timestamp)>,
+    lease: Option<(LeaseToken, Instant)>,
     /// Whether it is no longer what the log alone would have made of it.
     exception: bool,
 }
 
 impl Row {
-    fn new(event: Arc<StoredEvent>, destination: DestinationName, round: u64) -> Self {
+    /// `siblings` are the deliveries that the event has already.
+    fn new(event: Arc<StoredEvent>, destination: DestinationName, round: u64, siblings: usize) -> Self {
         Self {
             id: DeliveryId { event: event.id(), destination, round },
+            place: (event.sequence().0 << 20) | siblings as u64,
             event,
             state: DeliveryState::Pending,
             attempts: 0,
@@ -120,13 +159,22 @@ impl Row {
         }
     }
 
-    /// When it may become due by the passing of time alone.
-    fn ripens_at(&self) -> Option<Timestamp> {
+    /// How long until it may become due by the passing of time alone.
+    fn ripens_in(&self, now: Timestamp) -> Option<Duration> {
         match self.state {
-            DeliveryState::Waiting => self.due_at,
-            DeliveryState::Leased => self.lease.map(|(_, until)| until),
+            DeliveryState::Waiting => {
+                self.due_at.map(|due| Duration::try_from(due.duration_since(now)).unwrap_or_default())
+            }
+            DeliveryState::Leased => {
+                self.lease.map(|(_, until)| until.saturating_duration_since(Instant::now()))
+            }
             _ => None,
         }
+    }
+
+    /// Whether somebody may still want its event.
+    fn is_open(&self) -> bool {
+        matches!(self.state, DeliveryState::Pending | DeliveryState::Leased | DeliveryState::Waiting)
     }
 
     fn shown(&self) -> Delivery {
@@ -145,19 +193,46 @@ impl Row {
 impl State {
     /// Makes the deliveries of events that an active destination wants and has not got yet.
     fn catch_up(&mut self) {
-        let head = self.head();
         for (name, consumer) in self.consumers.iter_mut().filter(|(_, consumer)| consumer.active) {
-            let wanted = self
-                .events
-                .iter()
-                .filter(|e| e.sequence() > consumer.cursor && consumer.sources.contains(&e.record().source));
-            self.deliveries.extend(wanted.map(|event| Row::new(Arc::clone(event), name.clone(), 0)));
-            consumer.cursor = head;
+            for event in self.events.iter().filter(|event| event.sequence() > consumer.cursor) {
+                if consumer.sources.contains(&event.record().source) {
+                    let siblings = siblings(&self.deliveries, event.id());
+                    self.deliveries.push(Row::new(Arc::clone(event), name.clone(), 0, siblings));
+                }
+            }
+            consumer.cursor = self.head;
         }
     }
 
-    fn head(&self) -> Sequence {
-        self.events.last().map_or(Sequence(0), |event| event.sequence())
+    fn bytes(&self) -> u64 {
+        self.events.iter().map(|event| size(event.record())).sum()
+    }
+
+    /// Removes what is too old, and the oldest beyond the size with `coming` bytes more: as far as nobody waits for it.
+    fn retire(&mut self, retention: Retention, now: Timestamp, coming: u64) {
+        let is_old = |event: &StoredEvent| {
+            let age = now.duration_since(event.record().received_at);
+            retention.age.is_some_and(|most| Duration::try_from(age).is_ok_and(|age| age > most))
+        };
+        let mut bytes = self.bytes() + coming;
+        let mut removed = HashSet::new();
+        for event in &self.events {
+            let is_too_much = retention.size.is_some_and(|most| bytes > most);
+            if (is_old(event) || is_too_much) && !self.is_waited_for(event.id()) {
+                bytes -= size(event.record());
+                removed.insert(event.id());
+            }
+        }
+        self.events.retain(|event| !removed.contains(&event.id()));
+        self.deliveries.retain(|row| !removed.contains(&row.id.event));
+        self.attempts.retain(|attempt| !removed.contains(&attempt.delivery.event));
+    }
+
+    fn is_waited_for(&self, event: EventId) -> bool {
+        let is_active = |name| self.consumers.get(name).is_some_and(|consumer| consumer.active);
+        self.deliveries
+            .iter()
+            .any(|row| row.id.event == event && row.is_open() && is_active(&row.id.destination))
     }
 
     fn find(&self, id: EventId) -> Option<&Arc<StoredEvent>> {
@@ -166,8 +241,9 @@ impl State {
 
     /// Takes due deliveries: exceptions by their due time, then fresh ones in log order.
     fn take(&mut self, request: &LeaseRequest, now: Timestamp) -> Vec<Lease> {
+        let tick = Instant::now();
         for row in &mut self.deliveries {
-            if row.state == DeliveryState::Leased && row.lease.is_some_and(|(_, until)| until <= now) {
+            if row.state == DeliveryState::Leased && row.lease.is_some_and(|(_, until)| until <= tick) {
                 row.step(DeliveryMove::Release);
                 row.exception = true;
             }
@@ -180,8 +256,6 @@ impl State {
             let row = &self.deliveries[*i];
             (!row.exception, row.due_at, row.event.sequence(), row.id.round)
         });
-        let hold = jiff::SignedDuration::try_from(request.hold).unwrap_or(jiff::SignedDuration::MAX);
-        let until = now.checked_add(hold).unwrap_or(Timestamp::MAX);
         due.into_iter()
             .take(request.max)
             .map(|i| {
@@ -189,7 +263,7 @@ impl State {
                 let token = LeaseToken(self.last_token);
                 let row = &mut self.deliveries[i];
                 row.step(DeliveryMove::Lease);
-                row.lease = Some((token, until));
+                row.lease = Some((token, tick + request.hold));
                 Lease {
                     delivery: row.id.clone(),
                     token,
@@ -200,7 +274,7 @@ impl State {
             .collect()
     }
 
-    fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
+    fn settle(&mut self, settlement: Settlement, now: Instant) -> Settled {
         let held = self.deliveries.iter_mut().find(|row| {
             row.id == settlement.delivery
                 && row.state == DeliveryState::Leased
@@ -228,14 +302,21 @@ impl State {
         Settled::Recorded
     }
 
-    /// When a delivery of this destination becomes due without anybody doing anything.
-    fn next_due(&self, destination: &DestinationName) -> Option<Timestamp> {
-        self.deliveries
-            .iter()
-            .filter(|row| row.id.destination == *destination)
-            .filter_map(Row::ripens_at)
-            .min()
+    /// How long until a delivery of this destination becomes due without anybody doing anything.
+    fn next_due(&self, destination: &DestinationName, now: Timestamp) -> Option<Duration> {
+        let own = self.deliveries.iter().filter(|row| row.id.destination == *destination);
+        own.filter_map(|row| row.ripens_in(now)).min()
     }
+}
+
+fn siblings(deliveries: &[Row], event: EventId) -> usize {
+    deliveries.iter().filter(|row| row.id.event == event).count()
+}
+
+/// About what an event takes.
+fn size(record: &Record) -> u64 {
+    let request = &record.request;
+    (request.target.len() + request.headers.as_bytes().len() + request.body.len() + 256) as u64
 }
 
 #[async_trait]
@@ -248,12 +329,22 @@ impl EventStore for MemoryStore {
         let dedupe = event.dedupe();
         if let Some(dedupe) = dedupe
             && let Some((of, first)) = state.firsts.get(&(source.clone(), dedupe.identity))
-            && received_at.duration_since(*first).unsigned_abs() <= dedupe.window
+            && received_at.duration_since(*first).unsigned_abs() < dedupe.window
         {
             return Ok(Receipt::Duplicate { of: *of });
         }
-        let sequence = Sequence(state.head().0 + 1);
-        let id = EventId::with_position(now, sequence.0, 0);
+        let coming = size(event.record());
+        state.retire(self.retention, now, coming);
+        if self.retention.size.is_some_and(|most| state.bytes() + coming > most) {
+            state.no_room_for = Some(coming);
+            return Err(StoreError::Full(NO_ROOM.to_owned()));
+        }
+        state.no_room_for = None;
+        let sequence = Sequence(state.head.0 + 1);
+        // An id sorts by its time, so time does not go back in it.
+        let at = state.last_id_at.max(now);
+        let id = EventId::with_position(at, sequence.0, 0);
+        (state.head, state.last_id_at) = (sequence, at);
         state.events.push(Arc::new(StoredEvent::from_store(id, sequence, event.into_record())));
         if let Some(dedupe) = dedupe {
             state.firsts.insert((source, dedupe.identity), (id, received_at));
@@ -307,7 +398,7 @@ impl EventStore for MemoryStore {
 
     async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
         let mut state = self.open()?;
-        let head = state.head();
+        let head = state.head;
         state.consumers.values_mut().for_each(|consumer| consumer.active = false);
         for wanted in subscriptions {
             let consumer = state.consumers.entry(wanted.destination.clone()).or_insert_with(|| Consumer {
@@ -319,13 +410,14 @@ impl EventStore for MemoryStore {
             consumer.sources.clone_from(&wanted.sources);
         }
         state.catch_up();
+        state.retire(self.retention, self.clock.now(), 0);
         drop(state);
         self.changed.notify_waiters();
         Ok(())
     }
 
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, StoreError> {
-        let deadline = tokio::time::Instant::now() + request.wait;
+        let deadline = Instant::now() + request.wait;
         loop {
             // Armed before the look, so that what happens between look and wait is not missed.
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -337,11 +429,9 @@ impl EventStore for MemoryStore {
                 if !leases.is_empty() {
                     return Ok(leases);
                 }
-                let due = state.next_due(&request.destination);
-                due.map(|due| due.duration_since(now))
-                    .map(|pause| Duration::try_from(pause).unwrap_or_default())
+                state.next_due(&request.destination, now)
             };
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(Vec::new());
             }
@@ -355,9 +445,10 @@ impl EventStore for MemoryStore {
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
-        let now = self.clock.now();
+        let now = Instant::now();
         let mut state = self.open()?;
         let settled = settlements.into_iter().map(|settlement| state.settle(settlement, now)).collect();
+        state.retire(self.retention, self.clock.now(), 0);
         drop(state);
         self.changed.notify_waiters();
         Ok(settled)
@@ -376,7 +467,8 @@ impl EventStore for MemoryStore {
             .filter(|row| row.id.event == event.id() && row.id.destination == *destination)
             .map(|row| row.id.round);
         let round = rounds.max().unwrap_or(0) + 1;
-        let row = Row::new(event, destination.clone(), round);
+        let siblings = siblings(&state.deliveries, event.id());
+        let row = Row::new(event, destination.clone(), round, siblings);
         let id = row.id.clone();
         state.deliveries.push(row);
         drop(state);
@@ -401,12 +493,18 @@ impl EventStore for MemoryStore {
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {
         let state = self.open()?;
-        let wanted = state.deliveries.iter().enumerate().rev().filter(|(_, row)| {
-            query.event.is_none_or(|event| row.id.event == event)
-                && query.destination.as_ref().is_none_or(|destination| row.id.destination == *destination)
-                && query.state.is_none_or(|wanted| row.state == wanted)
-        });
-        let wanted = wanted.map(|(place, row)| (place as u64, row.shown()));
+        let mut wanted: Vec<_> = state
+            .deliveries
+            .iter()
+            .filter(|row| {
+                query.event.is_none_or(|event| row.id.event == event)
+                    && query.destination.as_ref().is_none_or(|destination| row.id.destination == *destination)
+                    && query.state.is_none_or(|wanted| row.state == wanted)
+            })
+            .map(|row| (row.place, row.shown()))
+            .collect();
+        wanted.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+        let wanted = wanted.into_iter();
         Ok(page(wanted, query.cursor, query.limit, |place, after| place < after))
     }
 
@@ -425,7 +523,6 @@ impl EventStore for MemoryStore {
                 let count = |states: &[DeliveryState]| {
                     rows.iter().filter(|row| states.contains(&row.state)).count() as u64
                 };
-                let unsettled = [DeliveryState::Pending, DeliveryState::Leased, DeliveryState::Waiting];
                 Backlog {
                     destination: destination.clone(),
                     pending: count(&[DeliveryState::Pending, DeliveryState::Leased]),
@@ -433,7 +530,7 @@ impl EventStore for MemoryStore {
                     dead: count(&[DeliveryState::Dead]),
                     oldest: rows
                         .iter()
-                        .filter(|row| unsettled.contains(&row.state))
+                        .filter(|row| row.is_open())
                         .map(|row| row.event.record().received_at)
                         .min(),
                 }
@@ -463,14 +560,16 @@ impl EventStore for MemoryStore {
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         let state = self.open()?;
-        let bytes = |event: &Arc<StoredEvent>| event.body().len() + event.headers().as_bytes().len();
+        let bytes = state.bytes();
+        let is_full =
+            self.retention.size.zip(state.no_room_for).is_some_and(|(most, next)| bytes + next > most);
         Ok(StoreStatus {
             kind: "memory".to_owned(),
-            writable: true,
-            problem: None,
+            writable: !is_full,
+            problem: is_full.then(|| NO_ROOM.to_owned()),
             events: state.events.len() as u64,
-            head: state.head(),
-            bytes: state.events.iter().map(bytes).sum::<usize>() as u64,
+            head: state.head,
+            bytes,
             free_bytes: None,
             refusals_dropped: state.refusals_dropped,
         })
@@ -508,8 +607,42 @@ fn page<T>(
     Page { items, next }
 }
 
+/// Why an event is not taken.
+const NO_ROOM: &str = "the retention size is full of events that are waited for";
+
 /// More refusals than this are only counted.
 const MOST_REFUSALS: usize = 10_000;
 
 /// How often a waiting lease looks at the clock.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store_contract::{Place, Settings};
+
+    /// Where a store stays when it is closed.
+    #[derive(Default)]
+    struct Shelf(Mutex<Option<Arc<MemoryStore>>>);
+
+    #[async_trait]
+    impl Place for Shelf {
+        async fn open(&self, settings: Settings) -> Arc<dyn EventStore> {
+            let retention = Retention { age: settings.retention_age, size: settings.retention_size };
+            let mut last = self.0.lock().unwrap();
+            let store = Arc::new(match &*last {
+                None => MemoryStore::with_retention(settings.clock, retention),
+                Some(last) => last.reopened(settings.clock, retention),
+            });
+            *last = Some(Arc::clone(&store));
+            store
+        }
+
+        /// What was in memory is what is left, but for the leases.
+        async fn crash(&self, store: Arc<dyn EventStore>) {
+            drop(store);
+        }
+    }
+
+    crate::store_contract!(Shelf::default());
+}

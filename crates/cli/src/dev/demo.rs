@@ -50,7 +50,11 @@ impl Observer for Watch {
                 self.seen.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(*id);
             }
             Notice::Attempted { attempt, next: Next::Done, .. } => {
-                self.seen.delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(attempt.delivery.event);
+                self.seen
+                    .delivered
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(attempt.delivery.event);
                 self.seen.changed.notify_one();
             }
             _ => {}
@@ -64,7 +68,8 @@ impl Demo {
     pub(crate) async fn prepare(own_receiver: bool) -> Result<Self, Failure> {
         let mut receiver = None;
         if own_receiver {
-            let (application, mut received) = Receiver::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+            let (application, mut received) =
+                Receiver::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
             receiver = Some(application.local_addr());
             // Both end with the process: they stand for an application, which is nothing that a drain waits for.
             let runtime = tokio::runtime::Handle::current();
@@ -104,13 +109,18 @@ impl Demo {
             let provider = if source.provider == "none" { "hmac" } else { source.provider.as_str() };
             let Some(fixture) = Fixture::list(provider).next() else { continue };
             say(&match source.provider.as_str() {
-                "none" => "something without a signature arrives at the inbox, which takes anything…".to_owned(),
+                "none" => {
+                    "something without a signature arrives at the inbox, which takes anything…".to_owned()
+                }
                 provider => format!("{provider} sends {}, signed…", fixture.event),
             });
             let event = fixture.render(SystemClock.now(), &mut rand::rng());
             let answer = sender.send(&event, SystemClock.now(), None).await?;
             if !answer.status.is_success() {
-                return Err(Failure::new(Code::Failure, format!("{} was answered {}", fixture.event, answer.status)));
+                return Err(Failure::new(
+                    Code::Failure,
+                    format!("{} was answered {}", fixture.event, answer.status),
+                ));
             }
             sent += 1;
         }
@@ -132,7 +142,9 @@ impl Demo {
         say(&format!(
             "{style}{sent} events sent, {sent} acknowledged after they were stored, {delivered} delivered.{style:#}"
         ));
-        say("`hookhouse events ls` lists them, `hookhouse events get ID` shows one, `hookhouse replay ID` delivers it again.");
+        say(
+            "`hookhouse events ls` lists them, `hookhouse events get ID` shows one, `hookhouse replay ID` delivers it again.",
+        );
         if in_time { Ok(()) } else { Err(Failure::new(Code::Failure, "not every demo event was delivered")) }
     }
 

@@ -38,7 +38,12 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
         None => vec![url(&format!("http://127.0.0.1:{port}"))?, url(&format!("http://localhost:{port}"))?],
     };
     let deliver: Vec<_> = destinations.iter().map(|destination| destination.name.clone()).collect();
-    let endpoint = |name: &str, path: &str, provider: &str, verifier| Endpoint { name: name.to_owned(), path: path.to_owned(), provider: provider.to_owned(), verifier };
+    let endpoint = |name: &str, path: &str, provider: &str, verifier| Endpoint {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        provider: provider.to_owned(),
+        verifier,
+    };
     let sources = [
         endpoint("x", "/webhooks/twitter", "x", x_verifier(plan)?),
         endpoint("x-root", "/webhooks", "x", x_verifier(plan)?),
@@ -132,7 +137,10 @@ fn url(text: &str) -> Result<PublicUrl, Failure> {
 /// The developer's application: loopback is the usual place, and retries are quick.
 fn destination(url: &str) -> Result<Destination, Failure> {
     let uri: http::Uri = url.parse().map_err(|error| {
-        Failure::new(Code::Usage, format!("--forward-to wants a URL such as http://localhost:3000/hooks: {error}"))
+        Failure::new(
+            Code::Usage,
+            format!("--forward-to wants a URL such as http://localhost:3000/hooks: {error}"),
+        )
     })?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
         return Err(Failure::new(
@@ -140,7 +148,8 @@ fn destination(url: &str) -> Result<Destination, Failure> {
             format!("--forward-to wants a URL such as http://localhost:3000/hooks, not `{url}`"),
         ));
     }
-    hookhouse_delivery::guard::check_host(&uri, true).map_err(|error| Failure::with_code(error, Code::Usage))?;
+    hookhouse_delivery::guard::check_host(&uri, true)
+        .map_err(|error| Failure::with_code(error, Code::Usage))?;
     Ok(Destination {
         name: "app".parse()?,
         url: uri,

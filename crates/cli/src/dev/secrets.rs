@@ -43,11 +43,16 @@ impl Secrets {
         let file = folder.join(FILE);
         let kept = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                Failure::new(Code::Configuration, format!("{} is damaged: {error}; remove it for new secrets", file.display()))
+                Failure::new(
+                    Code::Configuration,
+                    format!("{} is damaged: {error}; remove it for new secrets", file.display()),
+                )
             })?,
             Err(_) => {
-                let made_up = |prefix: &str| format!("{prefix}{}", HEXLOWER.encode(&rand::random::<[u8; 16]>()));
-                let new = File { consumer_secret: made_up("dev_x_"), twilio_auth_token: made_up("dev_twilio_") };
+                let made_up =
+                    |prefix: &str| format!("{prefix}{}", HEXLOWER.encode(&rand::random::<[u8; 16]>()));
+                let new =
+                    File { consumer_secret: made_up("dev_x_"), twilio_auth_token: made_up("dev_twilio_") };
                 private_folder(folder)?;
                 write_private(&file, &serde_json::to_string_pretty(&new)?)?;
                 new
@@ -69,14 +74,17 @@ impl Secrets {
 
     /// What to tell the developer.
     pub(crate) fn describe(&self) -> Vec<String> {
-        [("X consumer secret", &self.x, "CONSUMER_SECRET"), ("Twilio auth token", &self.twilio, "TWILIO_AUTH_TOKEN")]
-            .into_iter()
-            .map(|(what, kept, variable)| match (&kept.variable, &kept.text) {
-                (Some(variable), _) => format!("{what} from {variable}"),
-                (None, Some(text)) => format!("{what} {text} (made up; set {variable} for your own)"),
-                (None, None) => what.to_owned(),
-            })
-            .collect()
+        [
+            ("X consumer secret", &self.x, "CONSUMER_SECRET"),
+            ("Twilio auth token", &self.twilio, "TWILIO_AUTH_TOKEN"),
+        ]
+        .into_iter()
+        .map(|(what, kept, variable)| match (&kept.variable, &kept.text) {
+            (Some(variable), _) => format!("{what} from {variable}"),
+            (None, Some(text)) => format!("{what} {text} (made up; set {variable} for your own)"),
+            (None, None) => what.to_owned(),
+        })
+        .collect()
     }
 }
 
@@ -90,7 +98,8 @@ impl Kept {
                 return Ok(Self { secret, variable: Some(variable), text: None });
             }
         }
-        let secret = Secret::new(made_up.as_bytes()).map_err(|error| Failure::with_code(error, Code::Configuration))?;
+        let secret = Secret::new(made_up.as_bytes())
+            .map_err(|error| Failure::with_code(error, Code::Configuration))?;
         Ok(Self { secret, variable: None, text: Some(made_up) })
     }
 }

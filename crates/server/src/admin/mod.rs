@@ -86,7 +86,8 @@ async fn readyz(State(state): State<Arc<AdminState>>) -> Response {
 async fn guard_host(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let known = host.filter(|host| head::is_host(host)).map(head::without_port).is_some_and(|host| {
-        let loopback = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let loopback =
+            host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         loopback
             || host.eq_ignore_ascii_case("localhost")
             || state.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
@@ -94,7 +95,10 @@ async fn guard_host(State(state): State<Arc<AdminState>>, request: Request, next
     if known {
         next.run(request).await
     } else {
-        tracing::warn!(event = "admin.host", "refused: `Host` is neither loopback nor in [admin] allowed_hosts");
+        tracing::warn!(
+            event = "admin.host",
+            "refused: `Host` is neither loopback nor in [admin] allowed_hosts"
+        );
         Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "misdirected",

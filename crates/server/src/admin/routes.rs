@@ -16,7 +16,9 @@ use serde::Deserialize;
 
 use super::AdminState;
 use super::problem::Problem;
-use super::view::{DestinationView, EventDetail, EventView, List, ReplayRequest, Replayed, SourceView, Status};
+use super::view::{
+    DestinationView, EventDetail, EventView, List, ReplayRequest, Replayed, SourceView, Status,
+};
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Admin = State<Arc<AdminState>>;

@@ -84,7 +84,8 @@ impl EventView {
 
 /// A header as operators see it: a signature or a credential could be used again by whoever reads it.
 fn shown((name, value): (&str, &[u8])) -> (String, String) {
-    let sensitive = ["authorization", "cookie", "signature", "hmac", "secret", "token", "api-key", "password"];
+    let sensitive =
+        ["authorization", "cookie", "signature", "hmac", "secret", "token", "api-key", "password"];
     let value = if sensitive.iter().any(|word| name.contains(word)) && name != "i-twilio-idempotency-token" {
         "[redacted]".to_owned()
     } else {
@@ -173,7 +174,9 @@ mod tests {
 
     #[test]
     fn credentials_and_signatures_are_not_shown() {
-        for name in ["authorization", "cookie", "x-twilio-signature", "x-shopify-hmac-sha256", "x-gitlab-token"] {
+        for name in
+            ["authorization", "cookie", "x-twilio-signature", "x-shopify-hmac-sha256", "x-gitlab-token"]
+        {
             assert_eq!(shown((name, b"hush")).1, "[redacted]", "{name}");
         }
         assert_eq!(shown(("content-type", b"text/plain")).1, "text/plain");

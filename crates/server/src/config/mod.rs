@@ -9,8 +9,8 @@
 //!
 //! One reading finds everything: no mistake hides another, and none is reported twice. Two kinds of types do it. What
 //! serde reads is made of `Field`s, which can be missing, faulty or given, with their places in the file; what the
-//! program uses is [`model`], which has neither. `document` reads the sections in order ([`mod@server`], [`admin`],
-//! [`store`], [`destination`], [`source`]) and then checks what holds between them.
+//! program uses is [`model`], which has neither. `document` reads the sections in order (`server`, `admin`, `store`,
+//! `destination`, `source`) and then checks what holds between them.
 //!
 //! [`template`](fn@template) is the other direction: the file that `hookhouse init` writes.
 
