@@ -229,10 +229,13 @@ impl State {
     }
 
     fn is_waited_for(&self, event: EventId) -> bool {
-        let is_active = |name| self.consumers.get(name).is_some_and(|consumer| consumer.active);
         self.deliveries
             .iter()
-            .any(|row| row.id.event == event && row.is_open() && is_active(&row.id.destination))
+            .any(|row| row.id.event == event && row.is_open() && self.is_active(&row.id.destination))
+    }
+
+    fn is_active(&self, destination: &DestinationName) -> bool {
+        self.consumers.get(destination).is_some_and(|consumer| consumer.active)
     }
 
     fn find(&self, id: EventId) -> Option<&Arc<StoredEvent>> {
@@ -247,6 +250,9 @@ impl State {
                 row.step(DeliveryMove::Release);
                 row.exception = true;
             }
+        }
+        if !self.is_active(&request.destination) {
+            return Vec::new();
         }
         let mut due: Vec<_> = (0..self.deliveries.len())
             .filter(|i| self.deliveries[*i].id.destination == request.destination)
