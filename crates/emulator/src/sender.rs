@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookhouse_verify::sign::{Draft, Signer};
 use hookhouse_verify::verifier::SchemeError;
-use hookhouse_verify::{Secret, twilio, x};
+use hookhouse_verify::{Secret, sendgrid, twilio, x};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use jiff::Timestamp;
 
@@ -149,6 +149,7 @@ impl Sender {
             Signer::X => x::SIGNATURE_HEADER,
             Signer::XOauth2 => x::OAUTH2_SIGNATURE_HEADER,
             Signer::Twilio { .. } => twilio::SIGNATURE_HEADER,
+            Signer::SendGrid => sendgrid::SIGNATURE_HEADER,
             Signer::Hmac(descriptor) => &descriptor.signature.header,
         };
         for (header, value) in headers {

@@ -1,7 +1,7 @@
 //! The providers whose schemes are data.
 //!
-//! `x` and `twilio` are no rows: their schemes are code ([`x`](crate::x), [`twilio`](crate::twilio)). Neither is `hmac`,
-//! whose descriptor an operator writes, nor `none`, which has no scheme.
+//! `x`, `twilio` and `sendgrid` are no rows: their schemes are code ([`x`](crate::x), [`twilio`](crate::twilio),
+//! [`sendgrid`](crate::sendgrid)). Neither is `hmac`, whose descriptor an operator writes, nor `none`, which has no scheme.
 //!
 //! A signed time may lie 300 s from ours, to either side. Slack and Stripe only ask that old requests are refused; one
 //! from the future would otherwise stay acceptable for longer than the tolerance.
@@ -163,7 +163,7 @@ mod tests {
         }
         assert!(rows().is_sorted_by(|a, b| a.provider < b.provider));
         assert!(find("github").is_some());
-        for provider in ["x", "twilio", "hmac", "none", ""] {
+        for provider in ["x", "twilio", "sendgrid", "hmac", "none", ""] {
             assert!(find(provider).is_none(), "{provider}");
         }
     }

@@ -12,8 +12,16 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 
 /// Whether the bytes are a JSON object and nothing else.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {
-    bytes.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r')) == Some(&b'{')
-        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    begins_with(b'{', bytes) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+/// Whether the bytes are a JSON array and nothing else.
+pub(crate) fn is_array(bytes: &[u8]) -> bool {
+    begins_with(b'[', bytes) && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+}
+
+fn begins_with(bracket: u8, bytes: &[u8]) -> bool {
+    bytes.iter().find(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r')) == Some(&bracket)
 }
 
 /// The text or the whole number at the end of a path of keys; the first one, where a key is repeated.
@@ -23,6 +31,15 @@ pub(crate) fn text_at<'p>(bytes: &[u8], path: impl IntoIterator<Item = &'p str>)
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     // The error that a find ends with, and any real one, are the same to a best-effort look.
     Find { path: &path, found: &mut found }.deserialize(&mut reader).ok();
+    found
+}
+
+/// As [`text_at`], in an object or in the first element of an array of objects.
+pub(crate) fn text_at_first<'p>(bytes: &[u8], path: impl IntoIterator<Item = &'p str>) -> Option<String> {
+    let path: Vec<&str> = path.into_iter().collect();
+    let mut found = None;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    First(Find { path: &path, found: &mut found }).deserialize(&mut reader).ok();
     found
 }
 
@@ -109,6 +126,34 @@ impl<'de> Visitor<'de> for Find<'_> {
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         Ok(())
+    }
+}
+
+/// Looks into an object or the first element of an array; nothing after that element is read.
+struct First<'a>(Find<'a>);
+
+impl<'de> DeserializeSeed<'de> for First<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for First<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<(), M::Error> {
+        self.0.visit_map(map)
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        seq.next_element_seed(self.0)?;
+        Err(S::Error::custom(FOUND))
     }
 }
 
@@ -236,6 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn an_array_is_an_array() {
+        for (body, expected) in [
+            ("[]", true),
+            (" \r\n[{}, 1e400]\r\n", true),
+            ("{}", false),
+            ("1[]", false),
+            ("[", false),
+            ("[]]", false),
+            ("", false),
+        ] {
+            assert_eq!(is_array(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn text_is_found_by_its_path_and_only_there() {
         let body =
             br#"{"x":[{"type":"no"}],"n":-7,"event":{"z":{"type":"no"},"type":"message"},"type":"outer"}"#;
@@ -255,6 +315,25 @@ mod tests {
         assert_eq!(text_at(deep.as_bytes(), ["a"]).as_deref(), Some("b"));
         assert_eq!(pick_key(deep.as_bytes(), |key| (key == "a").then_some(1)), Some(1));
         assert_eq!(pick_key(b"[1]", |_| Some(1)), None);
+    }
+
+    #[test]
+    fn the_first_element_of_an_array_stands_for_all() {
+        for (body, expected) in [
+            (r#"[{"id":"1","type":"a.b"},{"type":"c"}]"#, Some("a.b")),
+            (r#"{"type":"a.b"}"#, Some("a.b")),
+            (r#"[{"type":"a.b"},{"#, Some("a.b")),
+            (r#"[{"id":"1"},{"type":"c"}]"#, None),
+            (r#"[[{"type":"c"}]]"#, None),
+            (r#"["type"]"#, None),
+            ("[]", None),
+            ("\"type\"", None),
+            ("", None),
+        ] {
+            assert_eq!(text_at_first(body.as_bytes(), ["type"]).as_deref(), expected, "{body}");
+        }
+        let deep = format!("[{{\"x\":{}1{},\"type\":\"b\"}}]", "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(text_at_first(deep.as_bytes(), ["type"]).as_deref(), Some("b"));
     }
 
     #[test]

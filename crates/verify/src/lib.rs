@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Reading order: [`request`] is what goes in, [`verdict`] is what comes out, [`verifier`] chooses the scheme,
-//! [`x`], [`twilio`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain HMAC scheme is
+//! [`x`], [`twilio`], [`sendgrid`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain HMAC scheme is
 //! data and [`catalogue`] the rows written in it, [`sign`] makes what the verifiers accept.
 //!
 //! ```
@@ -61,13 +61,16 @@
 pub mod catalogue;
 pub mod danger;
 pub mod descriptor;
+pub mod explain;
 #[cfg(test)]
 mod fixtures;
 pub mod hmac;
 mod json;
+mod keyring;
 mod mac;
 pub mod request;
 pub mod secret;
+pub mod sendgrid;
 pub mod sign;
 pub mod tag;
 pub mod twilio;

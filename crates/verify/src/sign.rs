@@ -6,9 +6,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::catalogue;
-use crate::descriptor::Descriptor;
+use crate::descriptor::{Descriptor, TimestampUnit};
 use crate::hmac::{self, Material};
 use crate::secret::Secret;
+use crate::sendgrid;
 use crate::twilio::{self, Algorithm};
 use crate::verifier::SchemeError;
 use crate::x;
@@ -31,6 +32,8 @@ pub enum Signer {
         /// The id of the SharedKey, when the secret is one.
         shared_key: Option<String>,
     },
+    /// SendGrid, with a private key: base64 of PKCS#8, on the curve P-256.
+    SendGrid,
     /// A scheme that a descriptor describes.
     Hmac(Descriptor),
 }
@@ -82,12 +85,13 @@ impl fmt::Debug for Signed {
 }
 
 impl Signer {
-    /// How a provider signs: `x`, `twilio`, or a row of the catalogue.
+    /// How a provider signs: `x`, `twilio`, `sendgrid`, or a row of the catalogue.
     #[must_use]
     pub fn for_provider(provider: &str) -> Option<Self> {
         match provider {
             "x" => Some(Self::X),
             "twilio" => Some(Self::Twilio { algorithm: Algorithm::HmacSha1, shared_key: None }),
+            "sendgrid" => Some(Self::SendGrid),
             _ => catalogue::find(provider).map(|row| Self::Hmac(row.descriptor.clone())),
         }
     }
@@ -104,6 +108,13 @@ impl Signer {
             Self::XOauth2 => x_signed(x::OAUTH2_SIGNATURE_HEADER, secret, draft, &url),
             Self::Twilio { algorithm, shared_key } => {
                 twilio_signed(*algorithm, shared_key.as_deref(), secret, draft, &url)
+            }
+            Self::SendGrid => {
+                let time = TimestampUnit::Seconds.write(draft.now);
+                let signature = sendgrid::sign(secret, &time, &draft.body)?;
+                let headers = [(sendgrid::TIMESTAMP_HEADER, time), (sendgrid::SIGNATURE_HEADER, signature)];
+                let headers = headers.map(|(name, value)| (name.to_owned(), value)).to_vec();
+                Ok(Signed { url: url.whole.to_owned(), headers })
             }
             Self::Hmac(descriptor) => {
                 let (path, query) = url.target.split_once('?').unwrap_or((url.target, ""));
@@ -235,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_scheme_has_a_signer_but_those_without_one() {
-        for provider in ["x", "twilio", "github", "slack", "standard-webhooks", "stripe"] {
+        for provider in ["x", "twilio", "sendgrid", "github", "slack", "standard-webhooks", "stripe"] {
             assert!(Signer::for_provider(provider).is_some(), "{provider}");
         }
         assert!(Signer::for_provider("none").is_none() && Signer::for_provider("hmac").is_none());

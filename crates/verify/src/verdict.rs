@@ -213,6 +213,12 @@ pub enum Reject {
         /// The key id, cut to a printable length.
         id: String,
     },
+    /// The request says it is of an account for which there is no key.
+    #[error("the request is of account `{sid}`, for which no auth token is configured")]
+    AccountUnknown {
+        /// What the request calls its account, cut to a printable length.
+        sid: String,
+    },
     /// A CRC without `crc_token`.
     #[error("no `crc_token` in the query")]
     CrcTokenMissing,
@@ -243,6 +249,10 @@ pub enum Reject {
     /// X sends JSON objects only; anything else could be a challenge token.
     #[error("the body is signed but is not a JSON object, which is all that X sends")]
     BodyNotObject,
+    /// SendGrid sends JSON arrays only; a digit of the signed time in front of one would be another message under the
+    /// same signature.
+    #[error("the body is signed but is not a JSON array, which is all that SendGrid sends")]
+    BodyNotArray,
     /// The signature does not cover the body.
     #[error("the body is not covered by the signature: {reason}")]
     BodyUncovered {
@@ -271,7 +281,7 @@ impl Reject {
             Self::AlgorithmRefused { .. } => "sig.alg",
             Self::SignatureMismatch { .. } => "sig.mismatch",
             Self::Stale { .. } => "sig.stale",
-            Self::KeyUnknown { .. } => "sig.key_unknown",
+            Self::KeyUnknown { .. } | Self::AccountUnknown { .. } => "sig.key_unknown",
             Self::CrcTokenMissing | Self::CrcTokenShape => "crc.token_shape",
             Self::CrcParameterRepeated { .. } => "crc.duplicate_param",
             Self::CrcSignatureMissing => "crc.sig_missing",
@@ -279,6 +289,7 @@ impl Reject {
             Self::CrcKeysEnded => "crc.keys_ended",
             Self::BodyUnexpected { .. } => "body.unexpected",
             Self::BodyNotObject => "x.body_not_object",
+            Self::BodyNotArray => "sendgrid.body_not_array",
             Self::BodyUncovered { .. } => "twilio.body_uncovered",
             Self::BodyDigestMismatch => "twilio.body_hash",
             Self::MethodUnexpected { .. } => "http.method",

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::danger::Unsigned;
 use crate::request::Request;
 use crate::verdict::Verdict;
-use crate::{hmac, twilio, x};
+use crate::{hmac, sendgrid, twilio, x};
 
 /// What decides whether a request comes from who it claims to come from.
 ///
@@ -16,6 +16,8 @@ pub enum Verifier {
     X(x::Verifier),
     /// Twilio: signed URLs and forms.
     Twilio(twilio::Verifier),
+    /// SendGrid: signed batches of mail events.
+    SendGrid(sendgrid::Verifier),
     /// Any scheme that a [`Descriptor`](crate::descriptor::Descriptor) describes.
     Hmac(hmac::Verifier),
     /// A source that truly cannot sign: everything is let in, and marked so for ever.
@@ -28,17 +30,19 @@ impl Verifier {
         match self {
             Self::X(verifier) => verifier.verify(request, now),
             Self::Twilio(verifier) => verifier.verify(request, now),
+            Self::SendGrid(verifier) => verifier.verify(request, now),
             Self::Hmac(verifier) => verifier.verify(request, now),
             Self::Unsigned => Verdict::Unsigned(Unsigned::accept(request)),
         }
     }
 
-    /// The provider in configuration's words: `x`, `twilio`, `github`, `none`…
+    /// The provider in configuration's words: `x`, `twilio`, `sendgrid`, `github`, `none`…
     #[must_use]
     pub fn provider(&self) -> &str {
         match self {
             Self::X(_) => "x",
             Self::Twilio(_) => "twilio",
+            Self::SendGrid(_) => "sendgrid",
             Self::Hmac(verifier) => verifier.provider(),
             Self::Unsigned => "none",
         }

@@ -41,7 +41,7 @@ fn x_verifier() -> Verifier {
 fn twilio_verifier() -> Verifier {
     let shared = SharedKey { id: "k1".into(), key: keys().remove(0), algorithm: Algorithm::HmacSha256 };
     let urls = vec!["https://user:pass@hooks.example.com:8443".parse().unwrap()];
-    let settings = twilio::Settings { urls, tokens: keys(), shared_keys: vec![shared] };
+    let settings = twilio::Settings { urls, tokens: keys(), shared_keys: vec![shared], ..Default::default() };
     Verifier::Twilio(twilio::Verifier::new(settings).unwrap())
 }
 

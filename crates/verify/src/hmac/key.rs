@@ -7,7 +7,7 @@ use crate::descriptor::KeyForm;
 
 impl KeyForm {
     /// The key bytes; `None` when the secret is not of this form, or holds nothing.
-    pub(super) fn bytes(self, secret: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn bytes(self, secret: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = match self {
             Self::Utf8 => secret.to_vec(),
             Self::Base64 => base64(secret)?,
@@ -21,7 +21,7 @@ impl KeyForm {
     }
 
     /// The form in words.
-    pub(super) fn expected(self) -> &'static str {
+    pub(crate) fn expected(self) -> &'static str {
         match self {
             Self::Utf8 => "text",
             Self::Base64 => "base64",

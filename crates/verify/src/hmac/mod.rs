@@ -3,6 +3,7 @@
 mod key;
 mod read;
 mod sign;
+mod time;
 mod verifier;
 
 #[cfg(test)]

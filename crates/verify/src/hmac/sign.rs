@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::descriptor::{Descriptor, Locator, Parse, Part, TimestampFrom, TimestampUnit};
+use crate::descriptor::{Descriptor, Locator, Parse, Part, TimestampFrom};
 use crate::mac;
 use crate::secret::Secret;
 use crate::verifier::SchemeError;
@@ -31,7 +31,7 @@ pub(crate) fn sign(
         key: "secret".to_owned(),
         expected: descriptor.key.expected(),
     })?;
-    let time = descriptor.timestamp.as_ref().map(|spec| (spec, written(material.now, spec.unit)));
+    let time = descriptor.timestamp.as_ref().map(|spec| (spec, spec.unit.write(material.now)));
     let timestamp = time.as_ref().map_or("", |(_, text)| text);
     let message = message(descriptor, material, timestamp)?;
     let encoding = descriptor.signature.encoding;
@@ -102,12 +102,4 @@ fn header<'a>(descriptor: &Descriptor, material: &Material<'a>, name: &str) -> R
     .ok_or_else(|| SchemeError::Draft {
         reason: format!("the value of the signed header `{name}` is not known"),
     })
-}
-
-fn written(now: Timestamp, unit: TimestampUnit) -> String {
-    match unit {
-        TimestampUnit::Seconds => now.as_second().to_string(),
-        TimestampUnit::Milliseconds => now.as_millisecond().to_string(),
-        TimestampUnit::Rfc3339 => now.to_string(),
-    }
 }

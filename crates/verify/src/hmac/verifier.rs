@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::read::Said;
-use crate::descriptor::{Descriptor, Direction, Locator, Part, TimestampFrom, TimestampSpec, TimestampUnit};
+use crate::descriptor::{Descriptor, Direction, Locator, Part, TimestampFrom, TimestampSpec};
 use crate::json;
-use crate::mac::{self, Keyring, MacKey, NoMatch};
+use crate::keyring::{Keyring, Named, NoMatch};
+use crate::mac::{self, MacKey};
 use crate::request::Request;
 use crate::secret::Key;
 use crate::twilio::PublicUrl;
@@ -18,8 +19,10 @@ use crate::verifier::SchemeError;
 #[derive(Debug)]
 pub struct Verifier {
     provider: Cow<'static, str>,
-    descriptor: Descriptor,
-    keys: Keyring,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) keys: Keyring<MacKey>,
+    /// The URLs that the provider was told, where it signs them.
+    pub(crate) urls: Vec<PublicUrl>,
     /// What stands before the request's target in the URL that was signed; one empty text where no URL is signed.
     origins: Vec<String>,
 }
@@ -47,14 +50,16 @@ impl Verifier {
             let bytes = form
                 .bytes(key.secret.expose())
                 .ok_or_else(|| SchemeError::KeyForm { key: key.name.clone(), expected: form.expected() })?;
-            ring.push(MacKey::with_bytes(key, descriptor.digest, &bytes));
+            ring.push(Named::new(key, MacKey::new(descriptor.digest, &bytes)));
         }
-        let origins = match descriptor.message.contains(&Part::Url) {
+        let signs_url = descriptor.message.contains(&Part::Url);
+        let urls = if signs_url { urls } else { Vec::new() };
+        let origins = match signs_url {
             false => vec![String::new()],
             true if urls.is_empty() => return Err(SchemeError::NoPublicUrl),
             true => urls.iter().map(PublicUrl::to_string).collect(),
         };
-        Ok(Self { provider: provider.into(), descriptor, keys: Keyring::new(ring), origins })
+        Ok(Self { provider: provider.into(), descriptor, keys: ring.into_iter().collect(), urls, origins })
     }
 
     /// The provider's name.
@@ -103,7 +108,7 @@ impl Verifier {
         said: &Said<'_>,
         timestamp: &[u8],
         now: Timestamp,
-    ) -> Result<&MacKey, Reject> {
+    ) -> Result<&Named<MacKey>, Reject> {
         let urls: Vec<String> =
             self.origins.iter().map(|origin| format!("{origin}{}", request.target)).collect();
         let messages =
@@ -151,7 +156,7 @@ impl Verifier {
             TimestampFrom::Header(name) => required(request, name)?,
             TimestampFrom::SignatureField => said.timestamp.unwrap_or_default(),
         };
-        match instant(text, spec.unit) {
+        match spec.unit.read(text) {
             Some(_) => Ok(text),
             None => Err(self.malformed_time(spec)),
         }
@@ -159,7 +164,7 @@ impl Verifier {
 
     /// Checked after the signature, so that "stale" is only ever said of a request that is genuine.
     fn check_age(&self, spec: &TimestampSpec, text: &[u8], now: Timestamp) -> Result<(), Reject> {
-        let sent_at = instant(text, spec.unit).ok_or_else(|| self.malformed_time(spec))?;
+        let sent_at = spec.unit.read(text).ok_or_else(|| self.malformed_time(spec))?;
         let age_seconds = now.as_second() - sent_at.as_second();
         let distance = match spec.direction {
             Direction::Past => u64::try_from(age_seconds).unwrap_or(0),
@@ -178,14 +183,7 @@ impl Verifier {
             TimestampFrom::Header(name) => name.clone(),
             TimestampFrom::SignatureField => self.descriptor.signature.header.clone(),
         };
-        Reject::SignatureMalformed {
-            header,
-            expected: Cow::Borrowed(match spec.unit {
-                TimestampUnit::Seconds => "one time in Unix seconds",
-                TimestampUnit::Milliseconds => "one time in Unix milliseconds",
-                TimestampUnit::Rfc3339 => "one time in RFC 3339",
-            }),
-        }
+        Reject::SignatureMalformed { header, expected: Cow::Borrowed(spec.unit.expected()) }
     }
 
     /// What makes two requests the same event: the provider's id with the body, so that the same id with other content
@@ -220,16 +218,5 @@ fn locate<'a>(locator: &Locator, request: &'a Request) -> Option<Cow<'a, str>> {
             std::str::from_utf8(value).ok().map(Cow::Borrowed)
         }
         Locator::Json(path) => json::text_at(&request.body, path.split('.')).map(Cow::Owned),
-    }
-}
-
-/// Numbers are digits and nothing else: no sign, no exponent, no more than fit.
-fn instant(text: &[u8], unit: TimestampUnit) -> Option<Timestamp> {
-    let text = std::str::from_utf8(text).ok()?;
-    let number = || (text.len() < 20 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<i64>().ok()).flatten();
-    match unit {
-        TimestampUnit::Seconds => Timestamp::from_second(number()?).ok(),
-        TimestampUnit::Milliseconds => Timestamp::from_millisecond(number()?).ok(),
-        TimestampUnit::Rfc3339 => text.parse().ok(),
     }
 }

@@ -7,16 +7,16 @@ use crate::mac;
 use crate::verdict::Reject;
 
 /// The parameter's name; the case matters.
-pub(super) const PARAMETER: &str = "bodySHA256";
+pub(crate) const PARAMETER: &str = "bodySHA256";
 
 /// The digest in its only accepted spelling, lower-case hex.
-pub(super) fn of(body: &[u8]) -> String {
+pub(crate) fn of(body: &[u8]) -> String {
     HEXLOWER.encode(&mac::sha256(body))
 }
 
 /// What a URL says that the body's digest is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Announced<'a>(&'a str);
+pub(crate) struct Announced<'a>(&'a str);
 
 impl<'a> Announced<'a> {
     /// Reads it from a query.
@@ -24,7 +24,7 @@ impl<'a> Announced<'a> {
     /// # Errors
     /// [`Reject::BodyDigestMismatch`] when there are several copies that differ: SDKs read the first or the last, so a
     /// request could mean two things.
-    pub(super) fn in_query(query: Option<&'a str>) -> Result<Option<Self>, Reject> {
+    pub(crate) fn in_query(query: Option<&'a str>) -> Result<Option<Self>, Reject> {
         let mut copies = query.unwrap_or_default().split('&').filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (name == PARAMETER).then_some(value)
@@ -34,7 +34,7 @@ impl<'a> Announced<'a> {
     }
 
     /// Compares it with the body as it was received.
-    pub(super) fn check(self, body: &[u8]) -> Result<(), Reject> {
+    pub(crate) fn check(self, body: &[u8]) -> Result<(), Reject> {
         constant_time::verify_slices_are_equal(self.0.as_bytes(), of(body).as_bytes())
             .map_err(|_| Reject::BodyDigestMismatch)
     }

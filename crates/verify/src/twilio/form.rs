@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Twilio sends a few dozen; the common frameworks stop at 1,000.
-const MOST_PARAMETERS: usize = 4_096;
+pub(crate) const MOST_PARAMETERS: usize = 4_096;
 
 /// Decoded bytes, borrowed where there was nothing to decode.
 type Decoded<'a> = Cow<'a, [u8]>;
@@ -13,32 +13,25 @@ type Decoded<'a> = Cow<'a, [u8]>;
 /// Sorting pairs and dropping repeats is Twilio's rule in one step: keys in byte order, the values of a repeated key
 /// unique and in byte order.
 #[derive(Debug)]
-pub(super) struct Parameters<'a> {
+pub(crate) struct Parameters<'a> {
     pairs: Vec<(Decoded<'a>, Decoded<'a>)>,
     /// Whether there were more than are looked at.
-    pub(super) too_many: bool,
+    pub(crate) too_many: bool,
 }
 
 impl<'a> Parameters<'a> {
     /// Reads a form body or a query.
-    pub(super) fn read(form: &'a [u8]) -> Self {
-        let mut fields = form.split(|b| *b == b'&').filter(|field| !field.is_empty());
-        let mut pairs: Vec<_> = fields
-            .by_ref()
-            .take(MOST_PARAMETERS)
-            .map(|field| {
-                let at = field.iter().position(|b| *b == b'=').unwrap_or(field.len());
-                let (key, value) = field.split_at_checked(at).unwrap_or((field, b""));
-                (decode(key), decode(value.strip_prefix(b"=").unwrap_or(value)))
-            })
-            .collect();
+    pub(crate) fn read(form: &'a [u8]) -> Self {
+        let mut fields = fields(form);
+        let read = |(key, value)| (decode(key), decode(value));
+        let mut pairs: Vec<_> = fields.by_ref().take(MOST_PARAMETERS).map(read).collect();
         pairs.sort_unstable();
         pairs.dedup();
         Self { pairs, too_many: fields.next().is_some() }
     }
 
     /// Keys and values, one after the other, as they are signed.
-    pub(super) fn signed(&self) -> Vec<u8> {
+    pub(crate) fn signed(&self) -> Vec<u8> {
         let bytes = self.pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
         let mut signed = Vec::with_capacity(bytes);
         for (key, value) in &self.pairs {
@@ -49,15 +42,30 @@ impl<'a> Parameters<'a> {
     }
 
     /// The (first) value of a key.
-    pub(super) fn value(&self, key: &str) -> Option<&[u8]> {
-        let at = self.pairs.partition_point(|(k, _)| k.as_ref() < key.as_bytes());
-        self.pairs.get(at).filter(|(k, _)| k.as_ref() == key.as_bytes()).map(|(_, value)| value.as_ref())
+    pub(crate) fn value(&self, key: &str) -> Option<&[u8]> {
+        self.values(key).next()
     }
+
+    /// The values of a key, each once.
+    pub(crate) fn values(&self, key: &str) -> impl Iterator<Item = &[u8]> {
+        let at = self.pairs.partition_point(|(k, _)| k.as_ref() < key.as_bytes());
+        let from = self.pairs.get(at..).unwrap_or_default().iter();
+        from.take_while(move |(k, _)| k.as_ref() == key.as_bytes()).map(|(_, value)| value.as_ref())
+    }
+}
+
+/// The fields of a form in the order they came, each as an encoded key and an encoded value.
+pub(crate) fn fields(form: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    form.split(|b| *b == b'&').filter(|field| !field.is_empty()).map(|field| {
+        let at = field.iter().position(|b| *b == b'=').unwrap_or(field.len());
+        let (key, value) = field.split_at_checked(at).unwrap_or((field, b""));
+        (key, value.strip_prefix(b"=").unwrap_or(value))
+    })
 }
 
 /// Undoes form encoding. A `%` without two hex digits stays as it is, as in every form parser; nothing becomes text,
 /// so nothing is lost.
-fn decode(text: &[u8]) -> Decoded<'_> {
+pub(crate) fn decode(text: &[u8]) -> Decoded<'_> {
     if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
@@ -117,6 +125,8 @@ mod tests {
         assert_eq!(parameters.value("Call"), Some(&b"2"[..]));
         assert_eq!(parameters.value("CallS"), None);
         assert_eq!(parameters.value("Z"), None);
+        let repeated = Parameters::read(b"a=2&b=3&a=1&a=2&");
+        assert_eq!(repeated.values("a").collect::<Vec<_>>(), [b"1", b"2"]);
     }
 
     #[test]

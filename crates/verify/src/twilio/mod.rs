@@ -14,9 +14,19 @@
 //! other body   URL, which has bodySHA256=<lower-case hex SHA-256 of the body> in its query
 //! ```
 //!
-//! with nothing in between. The key is the account's auth token (HMAC-SHA1) or, where
-//! `X-Twilio-Webhooks-Signature-Settings: key=…,algorithm=…` names one, a SharedKey. The request chooses the key by its
-//! id; the algorithm comes from the configuration, and a request that names another one is refused.
+//! with nothing in between. The key is the auth token of the account or subaccount that owns the resource (HMAC-SHA1)
+//! or, where `X-Twilio-Webhooks-Signature-Settings: key=…,algorithm=…` names one, a SharedKey. The request chooses the
+//! SharedKey by its id; the algorithm comes from the configuration, and a request that names another one is refused.
+//!
+//! Of several accounts ([`Settings::accounts`]) the `AccountSid` that the request says it is of chooses: the form's, or
+//! the query's where there is no form. Nobody has proven it at that point, so it only ever narrows the choice:
+//!
+//! | `AccountSid` | keys that may have signed |
+//! |---|---|
+//! | of a configured account | that account's, then the source's [`tokens`](Settings::tokens) |
+//! | of another | the source's `tokens`; without any, the request is refused before a MAC is made |
+//! | none (WebSocket handshakes, Event Streams and other JSON) | the source's `tokens`, then every account's |
+//! | two different ones | none: refused |
 //!
 //! The URL is the one Twilio was told: scheme, host, port and path prefix are configured ([`PublicUrl`]), never taken
 //! from the request; path and query are the request's, undecoded. Twilio is not consistent about what it signs of that
@@ -44,30 +54,47 @@
 //!   it is not compared: Twilio's Regulatory Bundle callbacks are GETs that carry one of a body that is not sent.
 //! * A GET with a body is refused.
 //!
+//! # What the bodies say
+//!
+//! [`Evidence::event_type`](crate::Evidence::event_type) is a best-effort name, found without building anything:
+//!
+//! | product | body | event type |
+//! |---|---|---|
+//! | messages, calls, recordings | form | `message.received`, `message.<status>`, `call.<status>`, `recording.<status>` |
+//! | Conversations | form | its `EventType`: `onMessageAdded` |
+//! | TaskRouter events | form | its `EventType`: `task.created` |
+//! | TaskRouter assignment callback | form | `reservation.assignment` |
+//! | Debugger webhook | form with a JSON `Payload` | `debugger.<level>`: `debugger.error` |
+//! | Event Streams | CloudEvents, one or an array of them | the `type` of the first |
+//!
 //! # What the scheme does not give
 //!
 //! There is no time and no nonce, and the message has no delimiters: bytes can be moved between query, keys and values
 //! under the same signature. So a repeat is recognised by method, path and *signature*, whatever its parameters look
-//! like, and a source must be bound to its exact path and methods. No header but the signature is vouched for,
-//! `I-Twilio-Idempotency-Token` included.
+//! like, and a source must be bound to its exact path and methods. That holds for every product: a retry of Twilio's is
+//! the same request, so it has the same signature, also where a body has ids of its own (the `id` of an Event Streams
+//! event, the SID and the status of a callback). Those tell repeats in what an application does with the event: two
+//! sinks or two callbacks may report one id with reason, so here they do not make two requests one. No header but the
+//! signature is vouched for, `I-Twilio-Idempotency-Token` included.
 //!
 //! # Not supported
 //!
-//! SendGrid's ECDSA signatures, and Authy's: other schemes.
+//! Authy's signatures, which are another scheme. SendGrid's are [`sendgrid`](crate::sendgrid).
 
-mod digest;
+pub(crate) mod content;
+pub(crate) mod digest;
 mod event;
-mod form;
+pub(crate) mod form;
 mod settings;
 mod settings_header;
-mod spelling;
+pub(crate) mod spelling;
 mod url;
-mod verifier;
+pub(crate) mod verifier;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::settings::{Algorithm, Settings, SharedKey};
+pub use self::settings::{Account, Algorithm, Settings, SharedKey};
 pub use self::url::PublicUrl;
 pub use self::verifier::Verifier;
 use crate::descriptor::Encoding;

@@ -9,10 +9,21 @@ use crate::secret::Key;
 pub struct Settings {
     /// The URLs that Twilio was told; a request may be for any of them.
     pub urls: Vec<PublicUrl>,
-    /// Auth tokens: of several accounts, and of one during a rotation.
+    /// Auth tokens of any account: that of the one account there is, several during its rotation.
     pub tokens: Vec<Key>,
     /// SharedKeys of the Webhooks API.
     pub shared_keys: Vec<SharedKey>,
+    /// Accounts and subaccounts whose tokens count for their own requests alone.
+    pub accounts: Vec<Account>,
+}
+
+/// An account or a subaccount, whose requests its own tokens sign.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its AccountSid: `AC…`.
+    pub sid: String,
+    /// Its auth tokens, the current one first; their names like `accounts.AC….[0]`.
+    pub keys: Vec<Key>,
 }
 
 /// A SharedKey of the Webhooks API.
@@ -46,7 +57,7 @@ impl Algorithm {
         }
     }
 
-    pub(super) fn digest(self) -> Digest {
+    pub(crate) fn digest(self) -> Digest {
         match self {
             Self::HmacSha1 => Digest::Sha1,
             Self::HmacSha256 => Digest::Sha256,

@@ -8,16 +8,16 @@ use crate::verdict::Reject;
 
 /// What the header says. It is not signed: it may choose among configured keys, and nothing else.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Announced<'a> {
+pub(crate) struct Announced<'a> {
     /// The id of the SharedKey.
-    pub(super) key: &'a str,
+    pub(crate) key: &'a str,
     /// The algorithm, if it is named.
-    pub(super) algorithm: Option<&'a str>,
+    pub(crate) algorithm: Option<&'a str>,
 }
 
 impl<'a> Announced<'a> {
     /// Reads the header, if there is one.
-    pub(super) fn read(headers: &'a Headers) -> Result<Option<Self>, Reject> {
+    pub(crate) fn read(headers: &'a Headers) -> Result<Option<Self>, Reject> {
         let header = Cow::Borrowed(SIGNATURE_SETTINGS_HEADER);
         match headers.one(SIGNATURE_SETTINGS_HEADER) {
             Err(_) => Err(Reject::SignatureAmbiguous { header }),

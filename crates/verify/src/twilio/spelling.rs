@@ -7,7 +7,7 @@ use super::url::PublicUrl;
 
 /// What a request is, as far as spelling goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Get,
     Post,
     WebSocket,
@@ -15,7 +15,7 @@ pub(super) enum Kind {
 
 /// One way to write the URL of a request.
 #[derive(Debug)]
-pub(super) struct Spelling<'a> {
+pub(crate) struct Spelling<'a> {
     url: &'a PublicUrl,
     ending: &'a Ending<'a>,
     with_user_info: bool,
@@ -31,7 +31,7 @@ enum Port {
 
 impl Spelling<'_> {
     /// Writes the URL over what was in `out`.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.clear();
         let scheme = match self.ending.scheme {
             Scheme::Http => self.url.spelled_scheme(),
@@ -59,12 +59,12 @@ impl Spelling<'_> {
     }
 
     /// What is signed after the URL, where it is not the form's parameters.
-    pub(super) fn parameters(&self) -> Option<&[u8]> {
+    pub(crate) fn parameters(&self) -> Option<&[u8]> {
         self.ending.parameters.as_deref()
     }
 
     /// What to call it.
-    pub(super) fn name(&self) -> Cow<'static, str> {
+    pub(crate) fn name(&self) -> Cow<'static, str> {
         let port = match self.port {
             Port::AsConfigured => None,
             Port::Removed => Some("port removed"),
@@ -82,7 +82,7 @@ impl Spelling<'_> {
 
 /// The spellings of one request, in the order they are tried.
 #[derive(Debug)]
-pub(super) struct Spellings<'a> {
+pub(crate) struct Spellings<'a> {
     urls: &'a [PublicUrl],
     endings: Vec<Ending<'a>>,
 }
@@ -90,12 +90,12 @@ pub(super) struct Spellings<'a> {
 impl<'a> Spellings<'a> {
     /// Those of a request with this target. None where the target is not a path: `https://host` and something else
     /// could be another host.
-    pub(super) fn new(urls: &'a [PublicUrl], kind: Kind, target: &'a str) -> Self {
+    pub(crate) fn new(urls: &'a [PublicUrl], kind: Kind, target: &'a str) -> Self {
         let endings = if target.starts_with('/') { endings(kind, target) } else { Vec::new() };
         Self { urls, endings }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Spelling<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Spelling<'_>> {
         self.urls.iter().flat_map(move |url| {
             self.endings.iter().filter(|ending| !ending.at_root || url.prefix().is_empty()).flat_map(
                 move |ending| {

@@ -1,5 +1,8 @@
 //! The conformance cases of Twilio (their ids in the names), the spellings, and the rules around them.
 
+mod accounts;
+
+use self::accounts::account;
 use super::*;
 use crate::fixtures::{code, evidence, get, key, now, post, reject, retired, secret};
 use crate::request::Request;
@@ -433,11 +436,20 @@ fn a_shared_key_is_chosen_by_the_request_and_its_algorithm_by_the_configuration(
 fn settings_that_could_verify_nothing_are_refused() {
     let url: PublicUrl = "https://h".parse().unwrap();
     let shared = SharedKey { id: "k".to_owned(), key: key("k", "k"), algorithm: Algorithm::HmacSha1 };
-    let new = |urls, tokens, shared_keys| Verifier::new(Settings { urls, tokens, shared_keys }).map(|_| ());
+    let new = |urls, tokens, shared_keys| {
+        Verifier::new(Settings { urls, tokens, shared_keys, ..Settings::default() }).map(|_| ())
+    };
     assert_eq!(new(vec![url.clone()], vec![], vec![]), Err(SchemeError::NoKeys));
     assert_eq!(new(vec![], vec![key("t", "t")], vec![]), Err(SchemeError::NoPublicUrl));
     let twice = vec![shared.clone(), shared];
-    assert_eq!(new(vec![url], vec![], twice), Err(SchemeError::KeyIdRepeated { id: "k".to_owned() }));
+    assert_eq!(new(vec![url.clone()], vec![], twice), Err(SchemeError::KeyIdRepeated { id: "k".to_owned() }));
+    let new = |accounts: Vec<Account>| {
+        Verifier::new(Settings { urls: vec![url.clone()], accounts, ..Settings::default() }).map(|_| ())
+    };
+    assert_eq!(new(vec![account("AC1", &["a"])]), Ok(()));
+    assert_eq!(new(vec![account("AC1", &["a"]), account("AC2", &[])]), Err(SchemeError::NoKeys));
+    let twice = vec![account("AC1", &["a"]), account("AC1", &["b"])];
+    assert_eq!(new(twice), Err(SchemeError::KeyIdRepeated { id: "AC1".to_owned() }));
 }
 
 #[test]

@@ -4,15 +4,16 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::digest::Announced as AnnouncedDigest;
-use super::form::Parameters;
-use super::settings::{Algorithm, Settings, SharedKey};
+use super::content::{ClaimedAccount, Content, kind};
+use super::settings::{Account, Algorithm, Settings, SharedKey};
 use super::settings_header::Announced as AnnouncedKey;
 use super::spelling::{Kind, Spellings};
-use super::{PublicUrl, SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER, event, is_form};
+use super::{PublicUrl, SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER};
 use crate::descriptor::Encoding;
-use crate::mac::{Keyring, MacKey, NoMatch};
+use crate::keyring::{self, Keyring, NoMatch};
+use crate::mac::MacKey;
 use crate::request::{Headers, Request};
+use crate::secret::Key;
 use crate::tag::is_well_formed;
 use crate::verdict::{Covers, Evidence, Identity, Reject, Verdict};
 use crate::verifier::SchemeError;
@@ -20,33 +21,61 @@ use crate::verifier::SchemeError;
 /// Verifies Twilio's requests.
 #[derive(Debug)]
 pub struct Verifier {
-    urls: Vec<PublicUrl>,
-    tokens: Lane,
-    shared: Vec<(String, Lane)>,
+    pub(crate) urls: Vec<PublicUrl>,
+    pub(crate) tokens: Keyring<MacKey>,
+    pub(crate) shared: Vec<SharedLane>,
+    pub(crate) accounts: Vec<AccountLane>,
+}
+
+/// A SharedKey, as the verifier has it.
+#[derive(Debug)]
+pub(crate) struct SharedLane {
+    pub(crate) id: String,
+    pub(crate) keys: Keyring<MacKey>,
+    pub(crate) algorithm: Algorithm,
+}
+
+/// An account's tokens, as the verifier has them.
+#[derive(Debug)]
+pub(crate) struct AccountLane {
+    pub(crate) sid: String,
+    pub(crate) keys: Keyring<MacKey>,
 }
 
 impl Verifier {
     /// A verifier.
     ///
     /// # Errors
-    /// When there is no key, no URL, or two SharedKeys with one id.
+    /// When there is no key (of any kind, or of an account), no URL, or two SharedKeys or accounts with one id.
     pub fn new(settings: Settings) -> Result<Self, SchemeError> {
-        let Settings { urls, tokens, shared_keys } = settings;
-        if tokens.is_empty() && shared_keys.is_empty() {
+        let Settings { urls, tokens, shared_keys, accounts } = settings;
+        if tokens.is_empty() && shared_keys.is_empty() && accounts.is_empty() {
             return Err(SchemeError::NoKeys);
         }
         if urls.is_empty() {
             return Err(SchemeError::NoPublicUrl);
         }
-        let tokens = Lane::new(&tokens, Algorithm::HmacSha1);
-        let mut shared: Vec<(String, Lane)> = Vec::with_capacity(shared_keys.len());
+        let ring = |keys: &[Key], algorithm: Algorithm| {
+            keys.iter().map(|key| MacKey::named(key, algorithm.digest())).collect()
+        };
+        let mut shared: Vec<SharedLane> = Vec::with_capacity(shared_keys.len());
         for SharedKey { id, key, algorithm } in shared_keys {
-            if shared.iter().any(|(known, _)| *known == id) {
+            if shared.iter().any(|known| known.id == id) {
                 return Err(SchemeError::KeyIdRepeated { id });
             }
-            shared.push((id, Lane::new(&[key], algorithm)));
+            shared.push(SharedLane { id, keys: ring(&[key], algorithm), algorithm });
         }
-        Ok(Self { urls, tokens, shared })
+        let mut lanes: Vec<AccountLane> = Vec::with_capacity(accounts.len());
+        for Account { sid, keys } in accounts {
+            if keys.is_empty() {
+                return Err(SchemeError::NoKeys);
+            }
+            if lanes.iter().any(|known| known.sid == sid) {
+                return Err(SchemeError::KeyIdRepeated { id: sid });
+            }
+            lanes.push(AccountLane { sid, keys: ring(&keys, Algorithm::HmacSha1) });
+        }
+        Ok(Self { urls, tokens: ring(&tokens, Algorithm::HmacSha1), shared, accounts: lanes })
     }
 
     /// Judges a request as of `now`.
@@ -57,14 +86,19 @@ impl Verifier {
 
     fn judge(&self, request: &Request, now: Timestamp) -> Result<Evidence, Reject> {
         let kind = kind(request)?;
-        let lane = self.lane(&request.headers)?;
-        let signature = signature(&request.headers, lane.algorithm)?;
+        let shared = self.shared_key(&request.headers)?;
+        let algorithm = shared.map_or(Algorithm::HmacSha1, |lane| lane.algorithm);
+        let signature = signature(&request.headers, algorithm)?;
         let content = Content::of(request, kind)?;
+        let rings = match shared {
+            Some(lane) => vec![&lane.keys],
+            None => self.tokens_for(&content, request)?,
+        };
 
         let parameters = content.parameters.signed();
         let spellings = Spellings::new(&self.urls, kind, &request.target);
         let mut url = Vec::with_capacity(256);
-        let found = lane.keys.find(now, |key| {
+        let found = keyring::find(rings.iter().flat_map(|ring| ring.iter()), now, |key| {
             spellings.iter().find_map(|spelling| {
                 spelling.write(&mut url);
                 let message = [url.as_slice(), spelling.parameters().unwrap_or(&parameters)];
@@ -80,7 +114,7 @@ impl Verifier {
         }
         Ok(Evidence {
             provider: Cow::Borrowed("twilio"),
-            scheme: Cow::Borrowed(scheme(kind, content.covers, lane.algorithm)),
+            scheme: Cow::Borrowed(scheme(kind, content.covers, algorithm)),
             key: key.name().to_owned(),
             variant: Some(variant),
             covers: content.covers,
@@ -94,91 +128,48 @@ impl Verifier {
         })
     }
 
-    /// The keys that the request may be signed with.
-    fn lane(&self, headers: &Headers) -> Result<&Lane, Reject> {
-        let Some(announced) = AnnouncedKey::read(headers)? else {
-            if self.tokens.keys.is_empty() {
-                return Err(Reject::KeyUnknown { id: "(auth token)".to_owned() });
-            }
-            return Ok(&self.tokens);
-        };
-        let known = self.shared.iter().find(|(id, _)| id == announced.key);
-        let (_, lane) = known.ok_or_else(|| Reject::KeyUnknown { id: printable(announced.key) })?;
+    /// The SharedKey that the request names, if it names one.
+    pub(crate) fn shared_key(&self, headers: &Headers) -> Result<Option<&SharedLane>, Reject> {
+        let Some(announced) = AnnouncedKey::read(headers)? else { return Ok(None) };
+        let known = self.shared.iter().find(|lane| lane.id == announced.key);
+        let lane = known.ok_or_else(|| Reject::KeyUnknown { id: printable(announced.key.as_bytes()) })?;
         if announced.algorithm.is_some_and(|name| name != lane.algorithm.name()) {
             return Err(Reject::AlgorithmRefused { header: Cow::Borrowed(SIGNATURE_SETTINGS_HEADER) });
         }
-        Ok(lane)
+        Ok(Some(lane))
     }
-}
 
-/// Keys, and the MAC they are used with.
-#[derive(Debug)]
-struct Lane {
-    keys: Keyring,
-    algorithm: Algorithm,
-}
-
-impl Lane {
-    fn new(keys: &[crate::secret::Key], algorithm: Algorithm) -> Self {
-        let keys = Keyring::new(keys.iter().map(|key| MacKey::new(key, algorithm.digest())));
-        Self { keys, algorithm }
-    }
-}
-
-/// What a request's content is, and what must vouch for it.
-#[derive(Debug)]
-struct Content<'a> {
-    /// What is signed after the URL.
-    parameters: Parameters<'a>,
-    /// What the body must be compared with.
-    digest: Option<AnnouncedDigest<'a>>,
-    covers: Covers,
-}
-
-impl<'a> Content<'a> {
-    fn of(request: &'a Request, kind: Kind) -> Result<Self, Reject> {
-        let uncovered = |reason| Reject::BodyUncovered { reason };
-        let digest = AnnouncedDigest::in_query(request.query())?;
-        let nothing = Parameters::read(b"");
-        if kind != Kind::Post {
-            return Ok(Self { parameters: nothing, digest: None, covers: Covers::Url });
-        }
-        let content_type = request
-            .headers
-            .one("content-type")
-            .map_err(|_| Reject::SignatureAmbiguous { header: Cow::Borrowed("content-type") })?;
-        if is_form(content_type.unwrap_or_default()) {
-            let parameters = Parameters::read(&request.body);
-            if parameters.too_many {
-                return Err(uncovered("the form has too many parameters"));
+    /// The auth tokens that may have signed a request, in the order they are tried. What the request says of its
+    /// account narrows the choice; the signature proves it afterwards.
+    pub(crate) fn tokens_for(
+        &self,
+        content: &Content<'_>,
+        request: &Request,
+    ) -> Result<Vec<&Keyring<MacKey>>, Reject> {
+        let account = match self.accounts.as_slice() {
+            [] => ClaimedAccount::None,
+            _ => content.account(request)?,
+        };
+        let mut rings = Vec::with_capacity(2);
+        match &account {
+            ClaimedAccount::Sid(sid) => {
+                rings.extend(
+                    self.accounts.iter().find(|lane| lane.sid.as_bytes() == sid).map(|lane| &lane.keys),
+                );
+                rings.push(&self.tokens);
             }
-            return Ok(Self { parameters, digest, covers: Covers::UrlAndForm });
-        }
-        match digest {
-            Some(_) => Ok(Self { parameters: nothing, digest, covers: Covers::UrlAndBodyDigest }),
-            None if request.body.is_empty() => Ok(Self { parameters: nothing, digest, covers: Covers::Url }),
-            None => Err(uncovered("it is not a form, and the URL has no `bodySHA256`")),
-        }
-    }
-
-    fn event_type(&self, request: &Request) -> Option<String> {
-        match self.covers {
-            Covers::Url => {
-                let query = request.query().unwrap_or_default();
-                event::event_type(&Parameters::read(query.as_bytes()))
+            ClaimedAccount::None => {
+                rings.push(&self.tokens);
+                rings.extend(self.accounts.iter().map(|lane| &lane.keys));
             }
-            _ => event::event_type(&self.parameters),
         }
-    }
-}
-
-fn kind(request: &Request) -> Result<Kind, Reject> {
-    match request.method.as_ref() {
-        "POST" => Ok(Kind::Post),
-        "GET" if !request.body.is_empty() => Err(Reject::BodyUnexpected { method: "GET".to_owned() }),
-        "GET" if wants_web_socket(&request.headers) => Ok(Kind::WebSocket),
-        "GET" => Ok(Kind::Get),
-        method => Err(Reject::MethodUnexpected { method: method.to_owned() }),
+        if rings.iter().all(|ring| ring.is_empty()) {
+            return Err(match account {
+                ClaimedAccount::Sid(sid) => Reject::AccountUnknown { sid: printable(&sid) },
+                ClaimedAccount::None => Reject::KeyUnknown { id: "(auth token)".to_owned() },
+            });
+        }
+        Ok(rings)
     }
 }
 
@@ -198,13 +189,6 @@ fn signature(headers: &Headers, algorithm: Algorithm) -> Result<&[u8], Reject> {
     }
 }
 
-fn wants_web_socket(headers: &Headers) -> bool {
-    headers
-        .all("upgrade")
-        .flat_map(|value| value.split(|b| *b == b','))
-        .any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-}
-
 fn scheme(kind: Kind, covers: Covers, algorithm: Algorithm) -> &'static str {
     match (kind, covers, algorithm) {
         (Kind::WebSocket, _, Algorithm::HmacSha1) => "twilio-websocket-hmac-sha1",
@@ -219,6 +203,7 @@ fn scheme(kind: Kind, covers: Covers, algorithm: Algorithm) -> &'static str {
 }
 
 /// An id from outside, fit for a message.
-fn printable(id: &str) -> String {
+fn printable(id: &[u8]) -> String {
+    let id = String::from_utf8_lossy(id);
     id.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::PREFIX;
 use crate::descriptor::{Digest, Encoding};
 use crate::mac::MacKey;
-use crate::secret::{Key, Secret};
+use crate::secret::Secret;
 use crate::verdict::Reject;
 
 /// A challenge token that may be signed: `[A-Za-z0-9+/_-]{1,256}` and up to two `=`.
@@ -53,7 +53,7 @@ impl<'a> CrcToken<'a> {
     }
 
     /// The JSON answer, and the one place where something is signed that a stranger chose.
-    pub(super) fn answer(&self, key: &MacKey) -> String {
+    pub(crate) fn answer(&self, key: &MacKey) -> String {
         let tag = key.tag(&[self.0.as_bytes()], Encoding::Base64);
         format!(r#"{{"response_token":"{PREFIX}{}"}}"#, tag.into_text())
     }
@@ -64,13 +64,13 @@ impl<'a> CrcToken<'a> {
 /// # Errors
 /// [`Reject::CrcTokenShape`] when the token is not one that may be signed.
 pub fn crc_response(secret: &Secret, token: &str) -> Result<String, Reject> {
-    let key = MacKey::new(&Key::new("secret", secret.clone()), Digest::Sha256);
+    let key = MacKey::new(Digest::Sha256, secret.expose());
     Ok(CrcToken::parse(token)?.answer(&key))
 }
 
 /// The query of a challenge.
 #[derive(Debug)]
-pub(super) struct Query<'a> {
+pub(crate) struct Query<'a> {
     raw: &'a str,
     token: CrcToken<'a>,
     nonce: Option<Vec<u8>>,
@@ -80,7 +80,7 @@ impl<'a> Query<'a> {
     /// Reads the query of a request target.
     ///
     /// Other parameters are ignored: the webhook's own URL may have some.
-    pub(super) fn parse(raw: Option<&'a str>) -> Result<Self, Reject> {
+    pub(crate) fn parse(raw: Option<&'a str>) -> Result<Self, Reject> {
         let raw = raw.ok_or(Reject::CrcTokenMissing)?;
         let (mut token, mut nonce) = (None, None);
         for pair in raw.split('&') {
@@ -102,13 +102,13 @@ impl<'a> Query<'a> {
         Ok(Self { raw, token, nonce })
     }
 
-    pub(super) fn token(&self) -> &CrcToken<'a> {
+    pub(crate) fn token(&self) -> &CrcToken<'a> {
         &self.token
     }
 
     /// The messages that a signature of this challenge may cover, in the order they are tried. None without a nonce:
     /// `crc_token=…` alone is too near to what a token may be.
-    pub(super) fn signed_messages(&self) -> Vec<Cow<'_, [u8]>> {
+    pub(crate) fn signed_messages(&self) -> Vec<Cow<'_, [u8]>> {
         let Some(nonce) = &self.nonce else { return Vec::new() };
         let mut messages = Vec::with_capacity(2);
         // RFC 3986 has no `{` in a query. Without one, no query is an event's body.
@@ -121,7 +121,7 @@ impl<'a> Query<'a> {
     }
 
     /// The time in the nonce, if it is the unpadded base64 of one in milliseconds.
-    pub(super) fn sent_at(&self) -> Option<Timestamp> {
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
         let digits = BASE64URL_NOPAD.decode(self.nonce.as_ref()?).ok()?;
         let digits = std::str::from_utf8(&digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
         Timestamp::from_millisecond(digits.parse().ok()?).ok()
@@ -135,7 +135,7 @@ fn is_nonce(text: &[u8]) -> bool {
 }
 
 /// Undoes form encoding; `None` where a `%` is not followed by two hex digits.
-fn decode(text: &str) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn decode(text: &str) -> Option<Cow<'_, [u8]>> {
     let bytes = text.as_bytes();
     if !bytes.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Some(Cow::Borrowed(bytes));

@@ -33,9 +33,9 @@
 //! body.
 
 mod body;
-mod crc;
+pub(crate) mod crc;
 mod settings;
-mod verifier;
+pub(crate) mod verifier;
 
 #[cfg(test)]
 mod tests;
@@ -54,7 +54,7 @@ pub const SIGNATURE_HEADER: &str = "x-twitter-webhooks-signature";
 pub const OAUTH2_SIGNATURE_HEADER: &str = "x-twitter-webhooks-signature-oauth2";
 
 /// What every signature of X begins with.
-const PREFIX: &str = "sha256=";
+pub(crate) const PREFIX: &str = "sha256=";
 
 /// The value of the signature header of an event.
 #[must_use]

@@ -9,7 +9,8 @@ use super::settings::{CrcKey, CrcPolicy, CrcShape, CrcSignature, Settings};
 use super::{OAUTH2_SIGNATURE_HEADER, PREFIX, SIGNATURE_HEADER, body};
 use crate::descriptor::{Digest, Encoding};
 use crate::json;
-use crate::mac::{self, Keyring, MacKey, NoMatch};
+use crate::keyring::{Keyring, Named, NoMatch};
+use crate::mac::{self, MacKey};
 use crate::request::Request;
 use crate::secret::Key;
 use crate::tag::is_well_formed;
@@ -22,8 +23,8 @@ const STALE_AFTER_SECONDS: u64 = 15 * 60;
 /// Verifies X's events and answers its challenges.
 #[derive(Debug)]
 pub struct Verifier {
-    consumer: Lane,
-    oauth2: Lane,
+    pub(crate) consumer: Lane,
+    pub(crate) oauth2: Lane,
     crc: CrcPolicy,
 }
 
@@ -127,7 +128,7 @@ impl Verifier {
         Ok(Handshake {
             kind: "crc",
             content_type: "application/json",
-            body: token.answer(key),
+            body: token.answer(key.key()),
             key: key.name().to_owned(),
             signed: signer.is_some(),
             notes,
@@ -141,7 +142,7 @@ impl Verifier {
         request: &Request,
         query: &Query<'_>,
         now: Timestamp,
-    ) -> Result<Option<&MacKey>, Reject> {
+    ) -> Result<Option<&Named<MacKey>>, Reject> {
         let mut signer = None;
         for lane in self.lanes() {
             let Some(signature) = lane.signature(request)? else { continue };
@@ -180,15 +181,15 @@ impl Verifier {
 
 /// A signature header and its keys.
 #[derive(Debug)]
-struct Lane {
-    header: &'static str,
+pub(crate) struct Lane {
+    pub(crate) header: &'static str,
     scheme: &'static str,
-    keys: Keyring,
+    pub(crate) keys: Keyring<MacKey>,
 }
 
 impl Lane {
     fn new(header: &'static str, scheme: &'static str, keys: &[Key]) -> Self {
-        let keys = Keyring::new(keys.iter().map(|key| MacKey::new(key, Digest::Sha256)));
+        let keys = keys.iter().map(|key| MacKey::named(key, Digest::Sha256)).collect();
         Self { header, scheme, keys }
     }
 

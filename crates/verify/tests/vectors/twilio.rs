@@ -72,7 +72,7 @@ fn form(params: &[(String, String)]) -> String {
 }
 
 fn verifier(url: PublicUrl, token: &str) -> Verifier {
-    Verifier::new(Settings { urls: vec![url], tokens: vec![key("token", token)], shared_keys: vec![] })
+    Verifier::new(Settings { urls: vec![url], tokens: vec![key("token", token)], ..Settings::default() })
         .unwrap()
 }
 
@@ -174,7 +174,8 @@ fn every_derived_vector_holds() {
         });
         let tokens = if shared.is_some() { vec![] } else { vec![key("token", &case.auth_token)] };
         let shared_keys = shared.into_iter().collect();
-        let verifier = Verifier::new(Settings { urls: vec![url], tokens, shared_keys }).unwrap();
+        let verifier =
+            Verifier::new(Settings { urls: vec![url], tokens, shared_keys, ..Settings::default() }).unwrap();
 
         let body = match (&case.raw_body, case.method.as_str()) {
             (Some(body), _) => body.clone(),
