@@ -10,15 +10,15 @@ use http::Request;
 use http_body_util::Full;
 use hyper::rt::Executor;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::capture_connection;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::TokioTimer;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::circuit::Health;
-use crate::connect::{Connector, DialError, Network};
+use crate::connect::{self, Connector, Cut, DialError, Network, SystemNetwork};
 use crate::destination::Destination;
 use crate::guard::Guard;
 use crate::response::{self, End, Head, Tried};
@@ -30,6 +30,16 @@ pub struct Transport {
     pub network: Arc<dyn Network>,
     /// For `https`.
     pub tls: Arc<ClientConfig>,
+}
+
+impl Transport {
+    /// The machine's own network. Reads the system's root certificates where a destination needs them.
+    #[must_use]
+    pub fn system(destinations: &[Destination]) -> Self {
+        let needs_tls = destinations.iter().any(|destination| destination.url.scheme_str() == Some("https"));
+        let roots = if needs_tls { connect::system_roots() } else { RootCertStore::empty() };
+        Self { network: Arc::new(SystemNetwork), tls: connect::tls(roots) }
+    }
 }
 
 /// Speaks to one destination, and keeps its connections.
@@ -69,7 +79,7 @@ impl Client {
 
     /// Sends a request and judges what comes of it.
     pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Tried {
-        let connection = capture_connection(&mut request);
+        let mut connection = Borrowed::by(&mut request);
         let deadline = Instant::now() + self.timeout;
         let response = match tokio::time::timeout_at(deadline, self.http.request(request)).await {
             Ok(Ok(response)) => response,
@@ -82,16 +92,12 @@ impl Client {
             let status = parts.status.as_u16();
             tracing::warn!(code = "delivery.redirect", destination = %self.destination, status, "not followed");
         }
-        if response::is_ambiguous(&parts.headers)
-            && let Some(connection) = &*connection.connection_metadata()
-        {
-            connection.poison();
-        }
         let (read, end) = response::read(body, deadline).await;
         if matches!(end, End::TooLong | End::TimedOut) {
             tracing::info!(code = "delivery.resp_limit", destination = %self.destination, read = read.len(),
                 "the answer was not read to its end");
         }
+        connection.returned = end == End::Whole && !response::is_ambiguous(&parts.headers);
         response::judge(head, response::excerpt(&parts.headers, &read), &end)
     }
 
@@ -110,6 +116,36 @@ impl Client {
         // hyper-util's own words (`client error (SendRequest)`) tell an operator nothing.
         let words = error.source().map_or_else(|| error.to_string(), response::explain);
         Tried::failed(words, if error.is_connect() { Health::Unreachable } else { Health::Failing })
+    }
+}
+
+/// The connection of one request. Unless it is returned in good order it ends with the request: whether the answer was
+/// late, cut, too long or ambiguous, or the attempt was broken off.
+pub(crate) struct Borrowed {
+    capture: CaptureConnection,
+    pub(crate) returned: bool,
+}
+
+impl Borrowed {
+    /// The connection that a request will go out on.
+    pub(crate) fn by(request: &mut Request<Full<Bytes>>) -> Self {
+        Self { capture: capture_connection(request), returned: false }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if !self.returned
+            && let Some(connection) = &*self.capture.connection_metadata()
+        {
+            // Not for another request, from now on; and not for this one either.
+            connection.poison();
+            let mut extras = http::Extensions::new();
+            connection.get_extras(&mut extras);
+            if let Some(cut) = extras.get::<Cut>() {
+                cut.now();
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::guard::{Denied, Guard, host};
 
@@ -135,13 +136,13 @@ impl Connector {
         }
         let io = self.dial_one_of(&addresses, deadline).await?;
         if url.scheme_str() != Some("https") {
-            return Ok(Stream(io));
+            return Ok(Stream::new(io));
         }
         let bare = name.trim_start_matches('[').trim_end_matches(']').to_owned();
         let server = ServerName::try_from(bare).map_err(|_| DialError::ServerName { host: name.clone() })?;
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let secured = connector.connect(server, io).await;
-        Ok(Stream(Box::new(secured.map_err(|source| DialError::Tls { host: name, source })?)))
+        Ok(Stream::new(Box::new(secured.map_err(|source| DialError::Tls { host: name, source })?)))
     }
 
     async fn addresses(&self, url: &Uri, name: &str) -> Result<Vec<SocketAddr>, DialError> {
@@ -245,12 +246,47 @@ pub enum DialError {
     },
 }
 
-/// The stream that hyper speaks on.
-pub(crate) struct Stream(Box<dyn Io>);
+/// The stream that hyper speaks on, until it is cut.
+///
+/// hyper lets go of a connection when it next reads or writes. A peer that takes a connection and no more lets it do
+/// neither, so an attempt that gives up cuts the stream itself.
+pub(crate) struct Stream {
+    io: Box<dyn Io>,
+    cut: Cut,
+    was_cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// Cuts a stream. Whoever sends a request finds it among the extras of the connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Cut(CancellationToken);
+
+impl Cut {
+    pub(crate) fn now(&self) {
+        self.0.cancel();
+    }
+}
+
+impl Stream {
+    fn new(io: Box<dyn Io>) -> Self {
+        let token = CancellationToken::new();
+        Self { io, was_cut: Box::pin(token.clone().cancelled_owned()), cut: Cut(token) }
+    }
+
+    fn unless_cut<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut Box<dyn Io>>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.was_cut.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        poll(Pin::new(&mut self.io), cx)
+    }
+}
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.cut.clone())
     }
 }
 
@@ -260,21 +296,21 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        self.unless_cut(cx, |io, cx| io.poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        self.unless_cut(cx, |io, cx| io.poll_write(cx, buf))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        self.unless_cut(cx, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        self.unless_cut(cx, AsyncWrite::poll_shutdown)
     }
 
     fn poll_write_vectored(
@@ -282,11 +318,11 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        self.unless_cut(cx, |io, cx| io.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.io.is_write_vectored()
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, Timestamp};
 use hookhouse_verify::sign::Signer;
-use rustls::RootCertStore;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::circuit::{Moment, Phase};
 use crate::client::{Client, Spawner, Transport};
-use crate::connect::{self, SystemNetwork};
 use crate::destination::Destination;
 use crate::guard::Guard;
 use crate::lane::{Lane, SharedCircuit, Worker};
@@ -35,7 +33,7 @@ pub struct EngineParts {
     /// Who is told of attempts and circuits.
     pub observer: Arc<dyn Observer>,
     /// Where deliveries may go.
-    pub guard: Guard,
+    pub guard: Arc<Guard>,
     /// Waits for every task of the engine.
     pub tracker: TaskTracker,
     /// Cancelled: nothing more is leased; what is in flight is finished.
@@ -67,16 +65,14 @@ impl Engine {
     /// Must be called within a tokio runtime. Reads the system's root certificates where a destination needs them.
     #[must_use]
     pub fn start(parts: EngineParts) -> Self {
-        let needs_tls = parts.destinations.iter().any(|d| d.url.scheme_str() == Some("https"));
-        let roots = if needs_tls { connect::system_roots() } else { RootCertStore::empty() };
-        let transport = Transport { network: Arc::new(SystemNetwork), tls: connect::tls(roots) };
+        let transport = Transport::system(&parts.destinations);
         Self::start_over(parts, &transport)
     }
 
     /// Starts delivering, over a network of the caller's.
     #[must_use]
     pub fn start_over(parts: EngineParts, transport: &Transport) -> Self {
-        let guard = Arc::new(parts.guard);
+        let guard = parts.guard;
         let signers = Arc::new(parts.signers);
         let mut circuits = BTreeMap::new();
         for mut destination in parts.destinations {

@@ -111,7 +111,7 @@ fn join(url: &Uri, query: Option<&str>) -> String {
 }
 
 fn end_to_end(event: &StoredEvent) -> Result<HeaderMap, BuildError> {
-    let listed: Vec<String> = event.headers().all("connection").flat_map(names).collect();
+    let listed: Vec<String> = event.headers().all("connection").flat_map(connection_names).collect();
     let mut headers = HeaderMap::new();
     for (name, value) in event.headers().iter() {
         if is_dropped(name) || listed.iter().any(|listed| listed == name) {
@@ -125,7 +125,7 @@ fn end_to_end(event: &StoredEvent) -> Result<HeaderMap, BuildError> {
 }
 
 /// The names in a `Connection` field: hop-by-hop as well (RFC 9110 section 7.6.1).
-fn names(value: &[u8]) -> impl Iterator<Item = String> {
+pub(crate) fn connection_names(value: &[u8]) -> impl Iterator<Item = String> {
     value
         .split(|b| *b == b',')
         .filter_map(|name| std::str::from_utf8(name.trim_ascii()).ok())
@@ -135,22 +135,28 @@ fn names(value: &[u8]) -> impl Iterator<Item = String> {
 /// Whether a field of the event stays behind.
 fn is_dropped(name: &str) -> bool {
     match name {
-        // About the sender's connection alone (RFC 9110 section 7.6.1), and credentials for a proxy.
-        "connection"
-        | "keep-alive"
-        | "proxy-connection"
-        | "te"
-        | "trailer"
-        | "transfer-encoding"
-        | "upgrade"
-        | "proxy-authenticate"
-        | "proxy-authorization" => true,
         // Said anew for this request: its host, its length, no expectation, no compressed answer.
         "host" | "content-length" | "expect" | "accept-encoding" => true,
         // Where the sender's request came through. Rebuilt from what is known.
         "forwarded" | "x-forwarded" | "x-real-ip" | "via" => true,
-        _ => name.starts_with("x-forwarded-") || name.starts_with("hookhouse-"),
+        _ => is_hop_by_hop(name) || name.starts_with("x-forwarded-") || name.starts_with("hookhouse-"),
     }
+}
+
+/// Whether a field is about one connection alone (RFC 9110 section 7.6.1), credentials for a proxy among them.
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
 }
 
 /// Sets headers in the place of whatever has their names.

@@ -99,7 +99,16 @@ pub fn judge(head: Head, excerpt: String, end: &End) -> Tried {
 }
 
 /// Reads a body up to its bounds: its beginning, and how the reading ended.
-pub async fn read<B>(mut body: B, deadline: Instant) -> (Vec<u8>, End)
+pub async fn read<B>(body: B, deadline: Instant) -> (Vec<u8>, End)
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error,
+{
+    read_up_to(body, MOST_BYTES, deadline).await
+}
+
+/// The same with another bound.
+pub(crate) async fn read_up_to<B>(mut body: B, most: usize, deadline: Instant) -> (Vec<u8>, End)
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error,
@@ -113,7 +122,7 @@ where
             Ok(Some(Ok(frame))) => frame,
         };
         let Ok(data) = frame.into_data() else { continue };
-        let room = MOST_BYTES - read.len();
+        let room = most - read.len();
         read.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
             return (read, End::TooLong);

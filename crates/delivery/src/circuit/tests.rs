@@ -107,6 +107,11 @@ async fn a_poisoned_event_alone_opens_nothing_but_no_connection_does() {
     bench.report(3, Role::Ordinary, Health::Up);
     let changes = (0..FAILURES).filter_map(|_| bench.report(1, Role::Ordinary, Health::Unreachable));
     assert_eq!(changes.count(), 1);
+    // What ends late is not kept.
+    for n in 0..1000 {
+        assert_eq!(bench.report(n, Role::Ordinary, Health::Unreachable), None);
+    }
+    assert_eq!(bench.circuit.failures, []);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookhouse_core::delivery::Next;
 use hookhouse_core::{AttemptOutcome, DeadReason, DeliveryState};
+use hookhouse_delivery::Destination;
 use hookhouse_testkit::receiver::Behaviour;
 
 use crate::world::{World, bodies, destination, error_of};
@@ -217,4 +218,17 @@ async fn a_connection_with_an_ambiguous_answer_is_not_used_again() {
         assert_eq!(receiver.connections(), connections, "{answer:?}");
         running.abort().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_for_ever_is_a_day() {
+    let world = World::new();
+    let receiver = world.receiver("10.0.0.1:80");
+    receiver.next(Behaviour::Hang);
+    let app = Destination { timeout: Duration::MAX, ..destination("app", "http://10.0.0.1/") };
+    let running = world.start(&[app]).await;
+    world.event("hi").await;
+    let (attempt, _) = world.one_attempt().await;
+    assert_eq!(attempt.duration_ms, 24 * 60 * 60 * 1000);
+    running.drain().await;
 }

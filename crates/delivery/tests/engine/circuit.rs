@@ -75,6 +75,41 @@ async fn while_it_is_open_one_probe_goes_out_at_each_growing_pause() {
     running.drain().await;
 }
 
+/// The probe takes its time; nothing else goes out meanwhile.
+#[tokio::test(start_paused = true)]
+async fn no_second_probe_goes_out_before_the_first_one_has_ended() {
+    let world = World::new();
+    let receiver = world.receiver("10.0.0.1:80");
+    receiver.always(Behaviour::status(503).after(Duration::from_secs(2)));
+    let app = Destination { concurrency: 4, ..destination("app", "http://10.0.0.1/") };
+    let running = world.start(&[app]).await;
+    world.events(50).await;
+    let all = receiver.wait_for(12).await;
+    let seconds: Vec<_> = all.iter().map(|r| (r.at - all[0].at).as_secs()).collect();
+    // Two batches open it at four seconds, for five; each pause begins when the probe has ended.
+    assert_eq!(seconds, [0, 0, 0, 0, 2, 2, 2, 2, 9, 21, 43, 85]);
+    running.abort().await;
+}
+
+/// The lane was waiting for an event when the circuit opened: what comes then is handed back.
+#[tokio::test(start_paused = true)]
+async fn an_event_that_comes_after_the_circuit_opened_waits_for_the_probe() {
+    let world = World::new();
+    let receiver = world.receiver("10.0.0.1:80");
+    receiver.always(Behaviour::status(500).after(Duration::from_secs(2)));
+    let app = Destination { concurrency: FAILURES + 1, ..destination("app", "http://10.0.0.1/") };
+    let running = world.start(&[app]).await;
+    world.events(FAILURES).await;
+    world.until(|_| world.circuit_changes() == [true]).await;
+    world.event("late").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(receiver.received().len(), FAILURES);
+    assert_eq!(world.states().await[FAILURES], (DeliveryState::Pending, 0));
+    receiver.always(Behaviour::status(200));
+    world.delivered(FAILURES + 1).await;
+    running.drain().await;
+}
+
 /// A probe that an answer refuses counts as a try, so that a poisoned event cannot be the probe for ever.
 #[tokio::test(start_paused = true)]
 async fn poisoned_events_cannot_keep_the_circuit_open() {

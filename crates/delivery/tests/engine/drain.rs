@@ -6,7 +6,7 @@ use hookhouse_core::DeliveryState;
 use hookhouse_delivery::Destination;
 use hookhouse_testkit::receiver::Behaviour;
 
-use crate::world::{World, bodies, destination};
+use crate::world::{Host, World, bodies, destination, error_of};
 
 #[tokio::test(start_paused = true)]
 async fn a_soft_stop_finishes_what_is_in_flight_and_leases_no_more() {
@@ -65,5 +65,25 @@ async fn an_idle_engine_stops_at_once() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = world.elapsed();
     running.drain().await;
+    assert_eq!(world.elapsed(), before);
+}
+
+/// A destination that takes the connection and not the request: the attempt ends with its time, and a stop does not
+/// wait for the half-written request.
+#[tokio::test(start_paused = true)]
+async fn a_half_written_request_holds_up_neither_the_lane_nor_the_stop() {
+    let world = World::new();
+    world.network.put("10.0.0.1:80", Host::Blind);
+    let running = world.start(&[destination("app", "http://10.0.0.1/")]).await;
+    world.event(&"x".repeat(1024 * 1024)).await;
+    let (attempt, _) = world.one_attempt().await;
+    assert_eq!(error_of(&attempt), "no answer within 10s");
+    assert_eq!(world.network.unread(), 0, "the attempt's connection ended with it");
+    while world.network.dialled().len() < 2 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.network.unread(), 1);
+    let before = world.elapsed();
+    running.abort().await;
     assert_eq!(world.elapsed(), before);
 }

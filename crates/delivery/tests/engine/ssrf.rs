@@ -9,7 +9,7 @@ use hookhouse_delivery::{Destination, Guard, RetrySchedule};
 use hookhouse_testkit::receiver::Behaviour;
 use rustls::RootCertStore;
 
-use crate::world::{World, destination, error_of};
+use crate::world::{OWN_ADDRESS, World, destination, error_of};
 
 fn once(url: &str) -> Destination {
     Destination { retry: RetrySchedule { pauses: Vec::new(), jitter: 0.0 }, ..destination("app", url) }
@@ -58,6 +58,27 @@ async fn s01_an_own_listener_is_not_dialled_under_any_name() {
     );
     assert!(world.network.dialled().is_empty());
     running.drain().await;
+}
+
+/// The machine's own network address: only the connection shows that it leads back here.
+#[tokio::test(start_paused = true)]
+async fn s01_an_own_listener_gets_nothing_over_the_network_address() {
+    for (listener, arrives) in [("0.0.0.0:8080", false), ("[::]:8080", false), ("0.0.0.0:8081", true)] {
+        let world = World::new();
+        let receiver = world.receiver(&format!("{OWN_ADDRESS}:8080"));
+        let app = once(&format!("http://{OWN_ADDRESS}:8080/"));
+        world.subscribe(std::slice::from_ref(&app)).await;
+        let guard = Guard::new(vec![listener.parse().unwrap()]);
+        let store = Arc::clone(&world.store) as Arc<dyn EventStore>;
+        let running = world.start_on(store, &[app], guard, RootCertStore::empty());
+        world.event("hi").await;
+        let (attempt, _) = world.one_attempt().await;
+        assert_eq!(
+            (attempt.outcome.is_delivered(), receiver.received().len()),
+            (arrives, usize::from(arrives))
+        );
+        running.drain().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,7 +43,8 @@ async fn a_store_that_records_nothing_for_long_makes_repeats_and_no_flood() {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let calls = store.settlings.load(Ordering::Relaxed);
     assert!(calls < 3600, "more than one call a second: {calls}");
-    assert!(receiver.received().len() < 3600 / 10, "{} requests", receiver.received().len());
+    let requests = receiver.received().len();
+    assert!((3600 / 60..3600 / 10).contains(&requests), "a lease holds for 40 s: {requests} requests");
     store.heal();
     world.settled(10).await;
     running.drain().await;

@@ -4,7 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +25,7 @@ use hookhouse_verify::Request;
 use hookhouse_verify::danger::Unsigned;
 use hookhouse_verify::sign::Signer;
 use rustls::RootCertStore;
+use tokio::io::{AsyncRead, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -66,6 +69,8 @@ pub(crate) enum Host {
     Tls(TlsAcceptor, Arc<Receiver>),
     /// Takes no connection and refuses none.
     Silent,
+    /// Takes connections and reads nothing.
+    Blind,
 }
 
 /// A network in memory: names with successive answers, addresses that lead to receivers or nowhere.
@@ -74,6 +79,7 @@ pub(crate) struct FakeNetwork {
     names: Mutex<HashMap<String, VecDeque<Vec<SocketAddr>>>>,
     hosts: Mutex<HashMap<SocketAddr, Host>>,
     handshakes: TaskTracker,
+    unread: Mutex<Vec<DuplexStream>>,
     pub(crate) lookups: Mutex<Vec<String>>,
     pub(crate) dialled: Mutex<Vec<SocketAddr>>,
 }
@@ -93,6 +99,24 @@ impl FakeNetwork {
 
     pub(crate) fn put(&self, address: &str, host: Host) {
         self.hosts.lock().unwrap().insert(address.parse().unwrap(), host);
+    }
+
+    /// How many connections are open that nothing reads.
+    pub(crate) fn unread(&self) -> usize {
+        let is_open = |io: &mut DuplexStream| {
+            let mut cx = Context::from_waker(Waker::noop());
+            loop {
+                let mut bytes = [0; 4096];
+                let mut buffer = ReadBuf::new(&mut bytes);
+                match Pin::new(&mut *io).poll_read(&mut cx, &mut buffer) {
+                    Poll::Pending => return true,
+                    // At its end a read is done and gives nothing.
+                    Poll::Ready(_) if buffer.filled().is_empty() => return false,
+                    Poll::Ready(_) => {}
+                }
+            }
+        };
+        self.unread.lock().unwrap().iter_mut().map(is_open).filter(|is_open| *is_open).count()
     }
 
     /// From now on nothing listens there.
@@ -130,10 +154,15 @@ impl Network for FakeNetwork {
                 });
                 near
             }
+            Some(Host::Blind) => {
+                let (near, far) = tokio::io::duplex(1024);
+                self.unread.lock().unwrap().push(far);
+                near
+            }
             Some(Host::Silent) => std::future::pending().await,
             None => return Err(io::ErrorKind::ConnectionRefused.into()),
         };
-        Ok(Dialled { io: Box::new(io), local: "10.0.0.99:50000".parse().unwrap(), peer })
+        Ok(Dialled { io: Box::new(io), local: format!("{OWN_ADDRESS}:50000").parse().unwrap(), peer })
     }
 }
 
@@ -243,7 +272,7 @@ impl World {
             signers: self.signers.clone(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             observer: Arc::clone(&self.watcher) as Arc<dyn Observer>,
-            guard,
+            guard: Arc::new(guard),
             tracker: tracker.clone(),
             soft: soft.clone(),
             hard: hard.clone(),
@@ -386,6 +415,9 @@ pub(crate) fn error_of(attempt: &Attempt) -> &str {
 pub(crate) fn bodies(receiver: &Receiver) -> Vec<String> {
     receiver.received().iter().map(|r| String::from_utf8(r.body.to_vec()).unwrap()).collect()
 }
+
+/// The address that the engine's machine has in the network in memory.
+pub(crate) const OWN_ADDRESS: &str = "10.0.0.99";
 
 /// How long to wait for what should come: two days, which pass in no time.
 const PATIENCE: Duration = Duration::from_secs(2 * 24 * 60 * 60);
