@@ -317,7 +317,8 @@ pub async fn a_destination_without_sources_gets_replays(bed: Bed) {
     store.subscribe(&[wants("app", &[])]).await.expect("open");
     let event = append(&*store, bed.event("inbox", "1")).await;
     assert_idle(&*store, "app").await;
-    let replay = store.redeliver(event, &super::destination("app")).await.expect("open").expect("it is stored");
+    let replay =
+        store.redeliver(event, &super::destination("app")).await.expect("open").expect("it is stored");
     let lease = lease(&*store, "app").await;
     assert_eq!((&lease.delivery, lease.delivery.round > 0), (&replay, true));
     settle(&*store, &lease, bed.now(), Next::Done).await;

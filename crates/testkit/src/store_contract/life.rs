@@ -1,5 +1,6 @@
 //! The end of a store, and how it is.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,6 +8,10 @@ use hookhouse_core::StoreError;
 use hookhouse_core::store::{DeliveryQuery, EventQuery, RefusalQuery};
 
 use super::{Bed, append, append_at, destination, leases, request, wants};
+
+fn assert_closed<T: fmt::Debug>(answer: Result<T, StoreError>) {
+    assert!(matches!(answer, Err(StoreError::Closed)), "{answer:?}");
+}
 
 /// Every call to a closed store is answered [`StoreError::Closed`], and closing twice does nothing.
 pub async fn a_closed_store_answers_closed(bed: Bed) {
@@ -16,24 +21,23 @@ pub async fn a_closed_store_answers_closed(bed: Bed) {
     let lease = leases(&*store, "app", 1).await.remove(0);
     store.close().await;
     store.close().await;
-    let closed = StoreError::Closed;
-    assert_eq!(store.append(bed.event("inbox", "2")).await.unwrap_err(), closed);
-    assert_eq!(store.event(id).await.unwrap_err(), closed);
-    assert_eq!(store.events(&EventQuery { limit: 1, ..EventQuery::default() }).await.unwrap_err(), closed);
-    assert_eq!(store.refusals(&RefusalQuery { limit: 1, ..RefusalQuery::default() }).await.unwrap_err(), closed);
-    assert_eq!(store.subscribe(&[]).await.unwrap_err(), closed);
-    assert_eq!(store.lease(&request("app", 1)).await.unwrap_err(), closed);
+    assert_closed(store.append(bed.event("inbox", "2")).await);
+    assert_closed(store.event(id).await);
+    assert_closed(store.events(&EventQuery { limit: 1, ..EventQuery::default() }).await);
+    assert_closed(store.refusals(&RefusalQuery { limit: 1, ..RefusalQuery::default() }).await);
+    assert_closed(store.subscribe(&[]).await);
+    assert_closed(store.lease(&request("app", 1)).await);
     let done = super::settlement(&lease, bed.now(), hookhouse_core::delivery::Next::Done);
-    assert_eq!(store.settle(vec![done]).await.unwrap_err(), closed);
-    assert_eq!(store.redeliver(id, &destination("app")).await.unwrap_err(), closed);
-    assert_eq!(store.retry(&lease.delivery).await.unwrap_err(), closed);
+    assert_closed(store.settle(vec![done]).await);
+    assert_closed(store.redeliver(id, &destination("app")).await);
+    assert_closed(store.retry(&lease.delivery).await);
     let all = DeliveryQuery { limit: 1, ..DeliveryQuery::default() };
-    assert_eq!(store.deliveries(&all).await.unwrap_err(), closed);
-    assert_eq!(store.attempts(id).await.unwrap_err(), closed);
-    assert_eq!(store.backlogs().await.unwrap_err(), closed);
-    assert_eq!(store.state("k").await.unwrap_err(), closed);
-    assert_eq!(store.put_state("k", Bytes::new(), None).await.unwrap_err(), closed);
-    assert_eq!(store.status().await.unwrap_err(), closed);
+    assert_closed(store.deliveries(&all).await);
+    assert_closed(store.attempts(id).await);
+    assert_closed(store.backlogs().await);
+    assert_closed(store.state("k").await);
+    assert_closed(store.put_state("k", Bytes::new(), None).await);
+    assert_closed(store.status().await);
 }
 
 /// Whoever waits for work when the store closes is told so, at once.
@@ -42,11 +46,12 @@ pub async fn closing_wakes_those_who_wait(bed: Bed) {
     store.subscribe(&[wants("app", &["inbox"])]).await.expect("open");
     let waiting = Arc::clone(&store);
     let closing = Arc::clone(&store);
-    let (answer, ()) = tokio::join!(
-        async move { waiting.lease(&request("app", 1)).await },
-        async move { closing.close().await },
-    );
-    assert_eq!(answer.unwrap_err(), StoreError::Closed);
+    let (answer, ()) =
+        tokio::join!(
+            async move { waiting.lease(&request("app", 1)).await },
+            async move { closing.close().await },
+        );
+    assert_closed(answer);
 }
 
 /// The status says that the store takes events, and how many it has.

@@ -24,7 +24,13 @@ fn odd_event(bed: &Bed) -> (Event, Request) {
     (Event::accept(Unsigned::accept(request.clone()), arrival), request)
 }
 
-async fn assert_odd_event(store: &dyn EventStore, bed: &Bed, id: EventId, sequence: Sequence, sent: &Request) {
+async fn assert_odd_event(
+    store: &dyn EventStore,
+    bed: &Bed,
+    id: EventId,
+    sequence: Sequence,
+    sent: &Request,
+) {
     let event = store.event(id).await.expect("readable").expect("there");
     let record = event.record();
     assert_eq!((event.id(), event.sequence()), (id, sequence));

@@ -25,8 +25,8 @@ use async_trait::async_trait;
 use hookhouse_core::delivery::{Next, Settled, Settlement};
 use hookhouse_core::store::{LeaseRequest, Receipt, Subscription};
 use hookhouse_core::{
-    Arrival, Attempt, AttemptOutcome, Clock, DestinationName, Event, EventId, EventStore, Lease, Request, Secret,
-    Sequence, SourceName, Timestamp,
+    Arrival, Attempt, AttemptOutcome, Clock, DestinationName, Event, EventId, EventStore, Lease, Request,
+    Secret, Sequence, SourceName, Timestamp,
 };
 use hookhouse_verify::danger::Unsigned;
 use hookhouse_verify::{Key, Verdict, x};
@@ -161,7 +161,12 @@ pub const LONG: Duration = Duration::from_secs(30);
 
 /// A wish for one destination's work: it waits, and its leases hold for long.
 pub fn request(destination_name: &str, max: usize) -> LeaseRequest {
-    LeaseRequest { destination: destination(destination_name), max, wait: LONG, hold: Duration::from_secs(3600) }
+    LeaseRequest {
+        destination: destination(destination_name),
+        max,
+        wait: LONG,
+        hold: Duration::from_secs(3600),
+    }
 }
 
 /// Takes exactly so many leases, waiting for them.
@@ -191,7 +196,9 @@ pub async fn assert_idle(store: &dyn EventStore, destination_name: &str) {
 pub fn settlement(lease: &Lease, at: Timestamp, next: Next) -> Settlement {
     let outcome = match &next {
         Next::Done => AttemptOutcome::Delivered { status: 204 },
-        Next::RetryAt(_) | Next::GiveUp(_) => AttemptOutcome::Refused { status: 500, answer: "no".to_owned() },
+        Next::RetryAt(_) | Next::GiveUp(_) => {
+            AttemptOutcome::Refused { status: 500, answer: "no".to_owned() }
+        }
         Next::Release => {
             return Settlement { delivery: lease.delivery.clone(), token: lease.token, attempt: None, next };
         }

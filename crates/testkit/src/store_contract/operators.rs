@@ -6,8 +6,8 @@ use bytes::Bytes;
 use hookhouse_core::delivery::Next;
 use hookhouse_core::store::{Cursor, DeliveryQuery, RefusalQuery, RetryOutcome};
 use hookhouse_core::{
-    AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryState, EventId, EventStore, Refusal, StoreError,
-    StoredRefusal, Timestamp,
+    AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryState, EventId, EventStore, Refusal,
+    StoreError, StoredRefusal, Timestamp,
 };
 
 use super::{Bed, append, assert_idle, destination, eventually, lease, leases, settle, source, wants};
@@ -35,7 +35,11 @@ pub async fn a_retry_says_what_became_of_it(bed: Bed) {
     let easy = append(&*store, bed.event("inbox", "2")).await;
     let at_once = lease(&*store, "app").await;
     settle(&*store, &at_once, bed.now(), Next::Done).await;
-    let of = |event, name: &str, round| hookhouse_core::DeliveryId { event, destination: destination(name), round };
+    let of = |event, name: &str, round| hookhouse_core::DeliveryId {
+        event,
+        destination: destination(name),
+        round,
+    };
     let delivered = store.retry(&of(easy, "app", 0)).await;
     assert_eq!(delivered, Ok(RetryOutcome::Refused(DeliveryState::Delivered)));
     let no_such_event = EventId::with_position(bed.now(), 1, 12_345);
@@ -69,7 +73,8 @@ pub async fn a_replay_is_a_delivery_of_its_own(bed: Bed) {
     assert_idle(&*store, "app").await;
     let third = store.redeliver(event, &destination("app")).await.expect("open").expect("it is stored");
     assert!(third.round > twice.round, "a round is not used again");
-    let states = all(&*store, DeliveryQuery { event: Some(event), limit: 10, ..DeliveryQuery::default() }).await;
+    let states =
+        all(&*store, DeliveryQuery { event: Some(event), limit: 10, ..DeliveryQuery::default() }).await;
     let dead = states.iter().find(|delivery| delivery.id == first.delivery).expect("listed");
     assert_eq!((dead.state, dead.reason), (DeliveryState::Dead, Some(DeadReason::Gone)));
     assert_eq!(states.len(), 4);
@@ -245,7 +250,8 @@ pub async fn states_are_compared_and_set(bed: Bed) {
     let first = store.put_state("circuit/app", Bytes::from_static(b"1"), None).await.expect("there was none");
     let lost = store.put_state("circuit/app", Bytes::from_static(b"x"), None).await;
     assert_eq!(lost, Err(StoreError::Conflict));
-    let second = store.put_state("circuit/app", Bytes::from_static(b"2"), Some(first)).await.expect("it was that");
+    let second =
+        store.put_state("circuit/app", Bytes::from_static(b"2"), Some(first)).await.expect("it was that");
     assert!(second > first);
     let lost = store.put_state("circuit/app", Bytes::from_static(b"x"), Some(first)).await;
     assert_eq!(lost, Err(StoreError::Conflict));
@@ -263,7 +269,7 @@ fn refusal(at: Timestamp, number: usize) -> Refusal {
     Refusal {
         request_id: format!("req_{number}"),
         at,
-        source: (number % 2 == 0).then(|| source("inbox")),
+        source: number.is_multiple_of(2).then(|| source("inbox")),
         peer: "192.0.2.7".parse().ok(),
         method: "POST".to_owned(),
         path: "/in".to_owned(),
@@ -292,7 +298,8 @@ pub async fn refusals_are_listed_newest_first(bed: Bed) {
         store.refuse(refusal(bed.now(), number));
     }
     let query = RefusalQuery { limit: 3, ..RefusalQuery::default() };
-    eventually("seven refusals are listed", async || all_refusals(&*store, query.clone()).await.len() == 7).await;
+    eventually("seven refusals are listed", async || all_refusals(&*store, query.clone()).await.len() == 7)
+        .await;
     let store = bed.reopen(store).await;
     let listed = all_refusals(&*store, query.clone()).await;
     let expected: Vec<_> = (0..7).rev().map(|number| refusal(bed.now(), number)).collect();
@@ -303,7 +310,10 @@ pub async fn refusals_are_listed_newest_first(bed: Bed) {
     let page = store.refusals(&query).await.expect("open");
     store.refuse(refusal(bed.now(), 7));
     let page = store.refusals(&RefusalQuery { cursor: page.next, ..query }).await.expect("open");
-    assert_eq!(page.items.iter().map(|stored| &stored.refusal).collect::<Vec<_>>(), [&expected[3], &expected[4], &expected[5]]);
+    assert_eq!(
+        page.items.iter().map(|stored| &stored.refusal).collect::<Vec<_>>(),
+        [&expected[3], &expected[4], &expected[5]]
+    );
 }
 
 /// A flood of refusals is noted or counted, and nobody waits for it.

@@ -34,7 +34,9 @@ pub async fn age_takes_what_is_done_and_nothing_else(mut bed: Bed) {
     bed.advance(2 * DAY);
     let young = append(&*store, bed.event("inbox", "young")).await;
     eventually("what is done goes", async || {
-        !is_there(&*store, ids[0]).await && !is_there(&*store, ids[1]).await && !is_there(&*store, unwanted).await
+        !is_there(&*store, ids[0]).await
+            && !is_there(&*store, ids[1]).await
+            && !is_there(&*store, unwanted).await
     })
     .await;
     assert!(store.attempts(ids[0]).await.expect("open").is_empty());
