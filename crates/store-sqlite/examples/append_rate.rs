@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookhouse_core::{Arrival, Clock, Event, EventStore, Request, Secret, SourceName, SystemClock, Timestamp};
+use hookhouse_core::{
+    Arrival, Clock, Event, EventStore, Request, Secret, SourceName, SystemClock, Timestamp,
+};
 use hookhouse_store_sqlite::{Options, SqliteStore};
 use hookhouse_verify::danger::Unsigned;
 use hookhouse_verify::{Key, Verdict, Verifier, x};
@@ -30,8 +32,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for tasks in [1, 32, 256] {
         for repeats in [false, true] {
             let place = tempfile::tempdir_in(&folder)?;
-            let mut times =
-                runtime.block_on(run(place.path().into(), tasks, repeats, Duration::from_secs_f64(seconds)))?;
+            let mut times = runtime.block_on(run(
+                place.path().into(),
+                tasks,
+                repeats,
+                Duration::from_secs_f64(seconds),
+            ))?;
             times.sort_unstable();
             let at = |share: f64| times.get((times.len() as f64 * share) as usize).or(times.last()).copied();
             let micros = |share| at(share).unwrap_or_default().as_micros();
@@ -87,23 +93,28 @@ struct Sender {
     source: SourceName,
     secret: Option<Secret>,
     verifier: Verifier,
+    filler: String,
 }
 
 impl Sender {
     fn new(repeats: bool) -> Result<Self, Box<dyn std::error::Error>> {
         let secret = Secret::new("a consumer secret")?;
-        let settings =
-            x::Settings { consumer: vec![Key::new("consumer_secret", secret.clone())], ..x::Settings::default() };
+        let settings = x::Settings {
+            consumer: vec![Key::new("consumer_secret", secret.clone())],
+            ..x::Settings::default()
+        };
         Ok(Self {
             source: "x".parse()?,
             secret: repeats.then_some(secret),
             verifier: Verifier::X(x::Verifier::new(settings)?),
+            filler: "x".repeat(BODY_BYTES),
         })
     }
 
     fn event(&self, number: u64) -> Event {
-        let mut body = format!(r#"{{"for_user_id":"1","tweet_create_events":[{{"id_str":"{number}","text":""#);
-        body.extend(std::iter::repeat_n('x', BODY_BYTES.saturating_sub(body.len() + 4)));
+        let mut body =
+            format!(r#"{{"for_user_id":"1","tweet_create_events":[{{"id_str":"{number}","text":""#);
+        body += &self.filler[..BODY_BYTES - body.len() - 4];
         body += r#""}]}"#;
         let signature = self.secret.as_ref().map(|secret| x::sign_post(secret, body.as_bytes()));
         let headers = [

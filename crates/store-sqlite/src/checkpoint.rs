@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, Row};
 const BEGIN_PAGES: i64 = 1024;
 
 /// Pages that the writer may be asked to move by itself.
-const REST_PAGES: i64 = 256;
+const REST_PAGES: i64 = 128;
 
 /// Rounds in which the thread tries to come that far.
 const ROUNDS: usize = 8;

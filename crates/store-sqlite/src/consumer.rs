@@ -142,14 +142,12 @@ impl Prepared {
 }
 
 /// What a lease may take.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// Deliveries at most.
     pub(crate) room: usize,
-    /// Whether exceptions may be due.
-    pub(crate) read_due: bool,
-    /// Exceptions that are held, and still look due in the file.
-    pub(crate) held_exceptions: usize,
+    /// The exceptions that are held, and still look due in the file; `None` where no exception is due.
+    pub(crate) due_but: Option<HashSet<Key>>,
 }
 
 impl Consumers {
@@ -199,7 +197,12 @@ impl Consumers {
     }
 
     pub(crate) fn with_id(&self, id: i64) -> Option<Arc<Consumer>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().find(|consumer| consumer.id == id).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .find(|consumer| consumer.id == id)
+            .cloned()
     }
 
     /// The consumer of a destination, new if there is none yet.
@@ -294,13 +297,14 @@ impl Progress {
         } else {
             0
         };
-        let read_due = room > 0 && self.next_due.is_some_and(|due| due <= wall);
-        let held_exceptions = self.leases.values().filter(|held| held.row.is_some()).count();
-        if read_due {
+        let is_due = room > 0 && self.next_due.is_some_and(|due| due <= wall);
+        let held = || self.leases.iter().filter(|(_, held)| held.row.is_some()).map(|(key, _)| *key);
+        let due_but = is_due.then(|| held().collect());
+        if is_due {
             self.touched = Some(HashSet::new());
             self.next_due = None;
         }
-        Plan { room, read_due, held_exceptions }
+        Plan { room, due_but }
     }
 
     /// Ends reading exceptions; `next` is when the first one that was not read is due.
@@ -312,7 +316,12 @@ impl Progress {
     }
 
     /// Leases an exception, unless somebody has it or it changed since it was read.
-    pub(crate) fn take_due(&mut self, row: &DueRow, event: &Arc<StoredEvent>, terms: &mut Terms<'_>) -> Option<Lease> {
+    pub(crate) fn take_due(
+        &mut self,
+        row: &DueRow,
+        event: &Arc<StoredEvent>,
+        terms: &mut Terms<'_>,
+    ) -> Option<Lease> {
         let changed = self.touched.as_ref().is_some_and(|touched| touched.contains(&row.key));
         if changed || self.leases.contains_key(&row.key) {
             return None;
@@ -328,9 +337,7 @@ impl Progress {
     /// Leases an event of the window.
     pub(crate) fn take_ready(&mut self, event: &Arc<StoredEvent>, terms: &mut Terms<'_>) -> Option<Lease> {
         let sequence = event.sequence().0;
-        self.ready
-            .remove(&sequence)
-            .then(|| self.hold(Key { sequence, round: 0 }, None, 1, event, terms))
+        self.ready.remove(&sequence).then(|| self.hold(Key { sequence, round: 0 }, None, 1, event, terms))
     }
 
     /// Drops an event that is not in the log any more.
@@ -379,7 +386,8 @@ impl Progress {
         }
     }
 
-    fn release(&mut self, key: Key) {
+    /// Takes a lease back.
+    pub(crate) fn release(&mut self, key: Key) {
         let Some(held) = self.leases.remove(&key) else { return };
         self.expiries.remove(&(held.expires, key));
         if held.row.is_none() {
@@ -398,7 +406,9 @@ impl Progress {
     /// When there may be work without anybody saying so: the next lease runs out, or the next exception is due.
     pub(crate) fn next_moment(&self, wall: i64, now: Instant) -> Option<Instant> {
         let expiry = self.expiries.first().map(|(expires, _)| *expires);
-        let due = self.next_due.map(|due| now + Duration::from_nanos(due.saturating_sub(wall).max(0).cast_unsigned()));
+        let due = self
+            .next_due
+            .map(|due| now + Duration::from_nanos(due.saturating_sub(wall).max(0).cast_unsigned()));
         match (expiry, due) {
             (Some(expiry), Some(due)) => Some(expiry.min(due)),
             (one, other) => one.or(other),
@@ -406,7 +416,7 @@ impl Progress {
     }
 
     /// Whether the position ran so far ahead of the file that it should be kept.
-    pub(crate) fn is_far_ahead(&mut self, by: u64) -> bool {
+    pub(crate) fn is_far_ahead(&self, by: u64) -> bool {
         self.position.is_some_and(|position| position.saturating_sub(self.kept) >= by)
     }
 

@@ -36,7 +36,11 @@ const REPLAY: u64 = 1 << (TAG_BITS - 1);
 type Which = (i64, u64);
 
 /// A page of deliveries, newest first.
-pub(crate) fn page(conn: &Connection, shared: &Shared, query: &DeliveryQuery) -> rusqlite::Result<Page<Delivery>> {
+pub(crate) fn page(
+    conn: &Connection,
+    shared: &Shared,
+    query: &DeliveryQuery,
+) -> rusqlite::Result<Page<Delivery>> {
     let limit = query.limit.clamp(1, MAX_PAGE);
     let cursor = query.cursor.map_or(u64::MAX, |cursor| cursor.0);
     let consumers = shared.consumers.all();
@@ -103,11 +107,10 @@ impl Candidates {
             this.before = this.before.min(event.position().saturating_add(1));
             this.floor = event.position();
         } else if matches!(query.state, Some(S::Pending | S::Leased)) {
-            let row: Option<i64> = conn.query_row(
-                "SELECT min(sequence) FROM exceptions WHERE due IS NOT NULL",
-                [],
-                |row| row.get(0),
-            )?;
+            let row: Option<i64> =
+                conn.query_row("SELECT min(sequence) FROM exceptions WHERE due IS NOT NULL", [], |row| {
+                    row.get(0)
+                })?;
             let open = consumers.iter().filter_map(|consumer| consumer.lock().oldest_open());
             this.floor = open.chain(row.map(i64::cast_unsigned)).min().unwrap_or(u64::MAX);
         }
@@ -218,7 +221,8 @@ fn of_event(
     let source = shared.names.sources.value(source);
     let mut deliveries = BTreeMap::new();
     for (which, row) in rows {
-        let (Some(destination), Some(source)) = (shared.names.destinations.value(which.0), source.clone()) else {
+        let (Some(destination), Some(source)) = (shared.names.destinations.value(which.0), source.clone())
+        else {
             continue;
         };
         let last_attempt = last_attempts.remove(&which);
@@ -319,7 +323,12 @@ struct Ahead {
 }
 
 /// Events after a position: counted where they are few, bounded where they are many.
-fn ahead(conn: &Connection, position: u64, head: u64, wanted: impl Fn(i64) -> bool) -> rusqlite::Result<Ahead> {
+fn ahead(
+    conn: &Connection,
+    position: u64,
+    head: u64,
+    wanted: impl Fn(i64) -> bool,
+) -> rusqlite::Result<Ahead> {
     let mut select =
         conn.prepare_cached("SELECT sequence, source FROM events WHERE sequence > ?1 ORDER BY sequence")?;
     let mut rows = select.query([position.cast_signed()])?;

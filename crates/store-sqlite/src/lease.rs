@@ -1,5 +1,6 @@
 //! Handing out work: retries that are due, then events in order; first from memory, then from the file.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use hookhouse_core::{DeliveryState, StoreError, StoredEvent};
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use crate::consumer::{Consumer, DueRow, Key, Plan, Terms};
+use crate::consumer::{Consumer, DueRow, Key, Progress, Terms};
 use crate::names::Names;
 use crate::query;
 use crate::queue::Op;
@@ -20,6 +21,9 @@ use crate::time::to_nanos;
 
 /// How long a wait goes on without a look at the clock: it may be set.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
+
+/// Longer than any process runs.
+const FOR_EVER: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// Rows that are looked at in one read.
 const STRETCH: usize = 4096;
@@ -33,7 +37,7 @@ const KEEP_EVERY: u64 = 4096;
 
 /// Waits for work and takes it.
 pub(crate) async fn lease(shared: &Arc<Shared>, request: &LeaseRequest) -> Result<Vec<Lease>, StoreError> {
-    let deadline = Instant::now() + request.wait;
+    let deadline = after(request.wait);
     loop {
         // Before the look, so that what happens after it is noticed.
         let mut changed = shared.changed();
@@ -85,12 +89,12 @@ async fn take(
         return Ok(Vec::new());
     }
     let mut taker = Taker { shared, consumer, request, leases: Vec::new(), room: plan.room };
-    if plan.read_due {
-        taker.due(plan, wall).await?;
+    if let Some(held) = plan.due_but {
+        taker.due(held, wall).await?;
     }
     taker.ready().await?;
     taker.fresh().await?;
-    let leases = taker.leases;
+    let leases = std::mem::take(&mut taker.leases);
     if consumer.lock().is_far_ahead(KEEP_EVERY) {
         // A hint for the next start; if there is no place for it now, there will be later.
         let _ = shared.queue.push(Op::KeepPosition(consumer.id));
@@ -98,8 +102,13 @@ async fn take(
     Ok(leases)
 }
 
-/// Fills a lease request. Leases are noted and collected without a wait in between, so none is lost when the caller
-/// goes away.
+/// A moment so long from now, or the end of time.
+fn after(length: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(length).unwrap_or(now + FOR_EVER)
+}
+
+/// Fills a lease request. Whoever asked may go away in the middle: what was taken for him is then free again.
 struct Taker<'a> {
     shared: &'a Arc<Shared>,
     consumer: &'a Arc<Consumer>,
@@ -108,37 +117,47 @@ struct Taker<'a> {
     room: usize,
 }
 
+impl Drop for Taker<'_> {
+    fn drop(&mut self) {
+        if self.leases.is_empty() {
+            return;
+        }
+        let mut progress = self.consumer.lock();
+        for Lease { delivery, .. } in self.leases.drain(..) {
+            progress.release(Key { sequence: delivery.event.position(), round: delivery.round });
+        }
+        drop(progress);
+        self.consumer.wake();
+    }
+}
+
+/// Exceptions are being read. However that ends, they can be read again.
+struct Reading<'a> {
+    consumer: &'a Consumer,
+    /// When the first exception that was not read is due.
+    next: Option<i64>,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.consumer.lock().end_reading(self.next);
+    }
+}
+
 impl Taker<'_> {
     fn left(&self) -> usize {
         self.room.saturating_sub(self.leases.len())
     }
 
-    /// Exceptions that are due.
-    async fn due(&mut self, plan: Plan, wall: i64) -> Result<(), StoreError> {
-        let (id, names) = (self.consumer.id, Arc::clone(&self.shared.names));
-        let limit = self.left() + plan.held_exceptions;
-        let read = self.shared.readers.run(move |conn| due_rows(conn, &names, id, wall, limit)).await;
-        let due = match read {
-            Ok(due) => due,
-            Err(error) => {
-                // They are still due.
-                self.consumer.lock().end_reading(Some(i64::MIN));
-                return Err(error);
-            }
-        };
-        let mut next = due.next;
-        self.with_terms(|progress, terms, room| {
-            let mut taken = Vec::new();
-            for (row, event) in &due.rows {
-                if taken.len() == room {
-                    next = Some(wall);
-                    break;
-                }
-                taken.extend(progress.take_due(row, event, terms));
-            }
-            progress.end_reading(next);
-            taken
+    /// Exceptions that are due, but for those that somebody holds.
+    async fn due(&mut self, held: HashSet<Key>, wall: i64) -> Result<(), StoreError> {
+        let mut reading = Reading { consumer: self.consumer, next: Some(i64::MIN) };
+        let (id, names, limit) = (self.consumer.id, Arc::clone(&self.shared.names), self.left());
+        let due = self.shared.readers.run(move |conn| due_rows(conn, &names, id, wall, limit, &held)).await?;
+        self.with_terms(|progress, terms| {
+            due.rows.iter().filter_map(|(row, event)| progress.take_due(row, event, terms)).collect()
         });
+        reading.next = due.next;
         Ok(())
     }
 
@@ -168,7 +187,7 @@ impl Taker<'_> {
             }
             events.sort_unstable_by_key(|event| event.sequence());
         }
-        self.with_terms(|progress, terms, _| {
+        self.with_terms(|progress, terms| {
             events.iter().filter_map(|event| progress.take_ready(event, terms)).collect()
         });
         Ok(())
@@ -192,12 +211,13 @@ impl Taker<'_> {
                     Look::OnDisk { until } => {
                         let (names, max) = (Arc::clone(&self.shared.names), self.left());
                         let wanted = move |source: i64| sources.contains(&source);
-                        let read = move |conn: &Connection| stretch(conn, &names, position, until, max, wanted);
+                        let read =
+                            move |conn: &Connection| stretch(conn, &names, position, until, max, wanted);
                         let (events, scanned) = self.shared.readers.run(read).await?;
                         (events, scanned, true)
                     }
                 };
-            self.with_terms(|progress, terms, _| progress.take_fresh(&events, scanned, terms));
+            self.with_terms(|progress, terms| progress.take_fresh(&events, scanned, terms));
             if !more {
                 break;
             }
@@ -205,17 +225,13 @@ impl Taker<'_> {
         Ok(())
     }
 
-    fn with_terms(
-        &mut self,
-        take: impl FnOnce(&mut crate::consumer::Progress, &mut Terms<'_>, usize) -> Vec<Lease>,
-    ) {
-        let room = self.left();
+    fn with_terms(&mut self, take: impl FnOnce(&mut Progress, &mut Terms<'_>) -> Vec<Lease>) {
         let mut terms = Terms {
             destination: &self.consumer.name,
-            expires: Instant::now() + self.request.hold,
+            expires: after(self.request.hold),
             token: &mut || self.shared.next_token(),
         };
-        let taken = take(&mut self.consumer.lock(), &mut terms, room);
+        let taken = take(&mut self.consumer.lock(), &mut terms);
         self.leases.extend(taken);
     }
 }
@@ -227,7 +243,14 @@ struct Due {
 }
 
 /// Exceptions that are due, the one that waits longest first.
-fn due_rows(conn: &Connection, names: &Names, destination: i64, wall: i64, limit: usize) -> rusqlite::Result<Due> {
+fn due_rows(
+    conn: &Connection,
+    names: &Names,
+    destination: i64,
+    wall: i64,
+    limit: usize,
+    held: &HashSet<Key>,
+) -> rusqlite::Result<Due> {
     let mut select = conn.prepare_cached(
         "SELECT sequence, round, state, attempts, due FROM exceptions \
          WHERE destination = ?1 AND due IS NOT NULL ORDER BY due",
@@ -245,6 +268,9 @@ fn due_rows(conn: &Connection, names: &Names, destination: i64, wall: i64, limit
             sequence: row.get::<_, i64>(0)?.cast_unsigned(),
             round: row.get::<_, i64>(1)?.cast_unsigned(),
         };
+        if held.contains(&key) {
+            continue;
+        }
         let state = row.get_ref(2)?.as_str().unwrap_or_default().parse().unwrap_or(DeliveryState::Waiting);
         // A damaged event stays where it is: it is reported, and never served.
         if let Some(event) = query::at(conn, names, key.sequence)? {
@@ -280,7 +306,7 @@ fn stretch(
             && let Some(event) = row::read(row, names)?.whole()
         {
             bytes += event.body().len();
-            events.push(Arc::new(event));
+            events.push(event);
         }
     }
     Ok((events, until))

@@ -9,18 +9,15 @@
 //! ```
 //!
 //! * **The log** is a table whose rows are appended under a growing number. Nothing else is indexed on the way to an
-//!   acknowledgement: an id carries its row's number, and repeats are recognised outside of the table ([`dedupe`]).
-//! * **A destination that keeps up is a row, not a row per event** ([`consumer`]): how far it has come, and the few
+//!   acknowledgement: an id carries its row's number, and repeats are recognised outside of the table (`dedupe`).
+//! * **A destination that keeps up is a row, not a row per event** (`consumer`): how far it has come, and the few
 //!   events before that which it still owes an answer for. Only deliveries that are more than that have rows of their
 //!   own: tried in vain, given up, replayed.
-//! * **One thread writes** ([`writer`]); what it is asked while a commit goes on becomes the next commit.
-//! * **Checkpoints** happen beside it ([`checkpoint`]), retention between its batches ([`retention`]).
+//! * **One thread writes** (`writer`); what it is asked while a commit goes on becomes the next commit.
+//! * **Checkpoints** happen beside it (`checkpoint`), retention between its batches (`retention`).
 //!
-//! Reading order: [`schema`] and `schema.sql`, [`row`], [`queue`], [`writer`], [`ops`]; then [`consumer`] and
-//! [`lease`]; then the rest. `docs/decisions/0001-event-store.md` says why it is so, and how another store does it.
-//!
-//! [`dedupe`]: self#modules
-//! [`consumer`]: self#modules
+//! Reading order: `schema.sql`, `row`, `queue`, `writer`, `ops`; then `consumer` and `lease`; then the rest.
+//! `docs/decisions/0001-event-store.md` says why it is so, and how another store does it.
 #![warn(missing_docs)]
 
 mod checkpoint;
@@ -45,6 +42,8 @@ mod schema;
 mod shared;
 mod space;
 mod store;
+#[cfg(test)]
+mod tests;
 mod time;
 mod writer;
 

@@ -26,7 +26,7 @@ use crate::room::Room;
 use crate::schema;
 use crate::shared::Shared;
 use crate::time::length_nanos;
-use crate::writer::{Start, Writer};
+use crate::writer::{Start, Watch, Writer};
 
 /// A store that was opened.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
     let (runs, dead) = Run::load(&conn).map_err(sqlite)?;
     let (to_compactor, frozen) = mpsc::sync_channel(1);
     let run_keys = options.tuning.run_keys;
-    let seen = Seen::load(&conn, runs.clone(), Arc::clone(&longest), run_keys, to_compactor).map_err(sqlite)?;
+    let seen =
+        Seen::load(&conn, runs.clone(), Arc::clone(&longest), run_keys, to_compactor).map_err(sqlite)?;
     let compactor = Compactor::new(runs, dead, schema::open_reader(&file)?, queue, clock, longest);
     let checkpointer = schema::open_writer(&file)?;
     let writer = Writer::new(Start {
@@ -167,11 +168,16 @@ impl Threads {
                 for_checkpoints.fail(&error.to_string());
             }
         };
+        let watch = Watch(Arc::clone(shared));
+        let write = move || {
+            let _watch = watch;
+            writer.run()
+        };
         Ok(Self {
             shared: Arc::clone(shared),
             checkpointer: named("checkpoint").spawn(checkpoints)?,
             compactor: named("compact").spawn(move || compactor.run(&frozen))?,
-            writer: named("write").spawn(move || writer.run())?,
+            writer: named("write").spawn(write)?,
         })
     }
 }
@@ -191,7 +197,8 @@ impl LogEnd {
             })
             .optional()?;
         let meta = |key: &str| {
-            conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, i64>(0)).optional()
+            conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
+                .optional()
         };
         let (sequence, id) = last.unzip();
         Ok(Self {

@@ -127,7 +127,8 @@ fn hold(shared: &Shared, settlements: &[Settlement]) -> Done {
 fn wishes(shared: &Shared, subscriptions: &[Subscription]) -> Vec<(Arc<Consumer>, HashSet<i64>)> {
     let wish = |subscription: &Subscription| {
         let consumer = shared.consumers.named(&subscription.destination)?;
-        let sources = subscription.sources.iter().filter_map(|source| shared.names.sources.id(source)).collect();
+        let sources =
+            subscription.sources.iter().filter_map(|source| shared.names.sources.id(source)).collect();
         Some((consumer, sources))
     };
     subscriptions.iter().filter_map(wish).collect()
@@ -177,7 +178,11 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
     }
 }
 
-fn settle(place: &mut Place<'_>, settlements: &[Settlement], held: &[HeldSettlement]) -> rusqlite::Result<()> {
+fn settle(
+    place: &mut Place<'_>,
+    settlements: &[Settlement],
+    held: &[HeldSettlement],
+) -> rusqlite::Result<()> {
     for HeldSettlement { index, consumer, prepared } in held {
         if prepared.next == Next::Release {
             continue;
@@ -193,7 +198,8 @@ fn settle(place: &mut Place<'_>, settlements: &[Settlement], held: &[HeldSettlem
             insert_attempt(place.conn, consumer.id, prepared, attempt)?;
         }
         if let Some(state) = prepared.becomes() {
-            let attempts = if attempt.is_some() { prepared.attempt } else { prepared.attempt.saturating_sub(1) };
+            let attempts =
+                if attempt.is_some() { prepared.attempt } else { prepared.attempt.saturating_sub(1) };
             let (due, reason) = match &prepared.next {
                 Next::RetryAt(at) => (Some(to_nanos(*at)), None),
                 Next::GiveUp(reason) => (None, Some(reason.as_str())),
@@ -271,9 +277,9 @@ fn put_exception(conn: &Connection, destination: i64, row: &ExceptionRow) -> rus
 fn subscribe(place: &mut Place<'_>, wishes: &[(Arc<Consumer>, HashSet<i64>)]) -> rusqlite::Result<()> {
     begin(place.conn)?;
     place.conn.prepare_cached("UPDATE destinations SET active = 0 WHERE active <> 0")?.execute([])?;
-    let mut name = place
-        .conn
-        .prepare_cached("UPDATE destinations SET active = 1, position = coalesce(position, ?2) WHERE id = ?1")?;
+    let mut name = place.conn.prepare_cached(
+        "UPDATE destinations SET active = 1, position = coalesce(position, ?2) WHERE id = ?1",
+    )?;
     for (consumer, _) in wishes {
         name.execute([consumer.id, place.head.cast_signed()])?;
     }
@@ -287,11 +293,8 @@ pub(crate) fn keep_position(
     position: u64,
     owed: &[u8],
 ) -> rusqlite::Result<()> {
-    conn.prepare_cached("UPDATE destinations SET position = ?2, owed = ?3 WHERE id = ?1")?.execute(params![
-        destination,
-        position.cast_signed(),
-        owed
-    ])?;
+    conn.prepare_cached("UPDATE destinations SET position = ?2, owed = ?3 WHERE id = ?1")?
+        .execute(params![destination, position.cast_signed(), owed])?;
     Ok(())
 }
 
@@ -360,7 +363,11 @@ fn retry(place: &Place<'_>, delivery: &DeliveryId) -> rusqlite::Result<Done> {
 }
 
 /// The state of a delivery that is but a place in the log.
-fn without_row(place: &Place<'_>, consumer: &Consumer, delivery: &DeliveryId) -> rusqlite::Result<RetryOutcome> {
+fn without_row(
+    place: &Place<'_>,
+    consumer: &Consumer,
+    delivery: &DeliveryId,
+) -> rusqlite::Result<RetryOutcome> {
     if delivery.round > 0 {
         return Ok(RetryOutcome::Unknown);
     }
@@ -440,7 +447,10 @@ pub(crate) fn take(shared: &Shared, op: Op, done: Done, head: u64) -> Option<Ans
         (Op::PutState { reply, .. }, Done::State(revision)) => {
             Some(Box::new(move || drop(reply.send(revision.ok_or(StoreError::Conflict)))))
         }
-        (Op::Dedupe(write), _) => Some(Box::new(move || drop(write.done.send(Ok(()))))),
+        (Op::Dedupe(write), _) => {
+            write.answer(Ok(()));
+            None
+        }
         _ => None,
     }
 }
@@ -470,7 +480,10 @@ impl Op {
             Self::Redeliver(_, _, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::Retry(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::PutState { reply, .. } => Box::new(move || drop(reply.send(Err(error)))),
-            Self::Dedupe(write) => Box::new(move || drop(write.done.send(Err(error)))),
+            Self::Dedupe(write) => {
+                write.answer(Err(error));
+                return None;
+            }
             Self::KeepPosition(_) => return None,
             #[cfg(test)]
             Self::Test(_) => return None,

@@ -80,7 +80,7 @@ impl Default for Tuning {
             recent_bytes: 8 << 20,
             window: 1024,
             run_keys: 32_768,
-            restart_pages: 4096,
+            restart_pages: 8192,
             refusals: 10_000,
             refusal_pause: Duration::from_millis(100),
         }
@@ -113,7 +113,9 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The store was written by a newer program.
-    #[error("the store has format {found} and this program reads format {supported}; use the program that wrote it, or a newer one")]
+    #[error(
+        "the store has format {found} and this program reads format {supported}; use the program that wrote it, or a newer one"
+    )]
     WrongFormat {
         /// The format of the file.
         found: i64,

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::names::Names;
-use crate::row::{self, COLUMNS};
+use crate::row::{self, COLUMNS, Found};
 use crate::time::{from_nanos, to_nanos};
 
 /// Events in a page, at most.
@@ -26,18 +26,20 @@ const MAX_SCAN: usize = 10_000;
 /// is later by a request's length; the rest is for clocks that jump.
 const SLACK: SignedDuration = SignedDuration::from_hours(24);
 
-/// One event.
-pub(crate) fn event(conn: &Connection, names: &Names, id: EventId) -> rusqlite::Result<Option<Arc<StoredEvent>>> {
-    Ok(at(conn, names, id.position())?.filter(|event| event.id() == id))
+/// What lies in a place of the log.
+pub(crate) fn find(conn: &Connection, names: &Names, sequence: u64) -> rusqlite::Result<Option<Found>> {
+    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE sequence = ?1"))?
+        .query_row([sequence.cast_signed()], |row| row::read(row, names))
+        .optional()
 }
 
-/// The event in a place of the log.
-pub(crate) fn at(conn: &Connection, names: &Names, sequence: u64) -> rusqlite::Result<Option<Arc<StoredEvent>>> {
-    let found = conn
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE sequence = ?1"))?
-        .query_row([sequence.cast_signed()], |row| row::read(row, names))
-        .optional()?;
-    Ok(found.and_then(row::Found::whole).map(Arc::new))
+/// The event in a place of the log, unless it is damaged.
+pub(crate) fn at(
+    conn: &Connection,
+    names: &Names,
+    sequence: u64,
+) -> rusqlite::Result<Option<Arc<StoredEvent>>> {
+    Ok(find(conn, names, sequence)?.and_then(Found::whole))
 }
 
 /// A page of events in log order.
@@ -84,14 +86,16 @@ pub(crate) fn page(
         }
         scanned += 1;
         last = row.get(0)?;
-        if query.order == Order::NewestFirst && floor.is_some_and(|floor| made_at(row).is_some_and(|at| at < floor)) {
+        if query.order == Order::NewestFirst
+            && floor.is_some_and(|floor| made_at(row).is_some_and(|at| at < floor))
+        {
             break;
         }
         if filter.passes(row)?
             && let Some(event) = row::read(row, names)?.whole()
         {
             bytes += event.body().len() + event.headers().as_bytes().len();
-            items.push(Arc::new(event));
+            items.push(event);
         }
     }
     Ok(Page { items, next: None })
@@ -128,8 +132,8 @@ fn made_at(row: &Row<'_>) -> Option<Timestamp> {
 /// The place before the first event whose id was made at `floor` or later. Ids are in order of time, so a few dozen
 /// looks find it.
 fn first_made_after(conn: &Connection, floor: Timestamp) -> rusqlite::Result<i64> {
-    let mut look =
-        conn.prepare_cached("SELECT sequence, id FROM events WHERE sequence >= ?1 ORDER BY sequence LIMIT 1")?;
+    let mut look = conn
+        .prepare_cached("SELECT sequence, id FROM events WHERE sequence >= ?1 ORDER BY sequence LIMIT 1")?;
     let newest: Option<i64> = conn.query_row("SELECT max(sequence) FROM events", [], |row| row.get(0))?;
     let (mut low, mut high) = (0, newest.unwrap_or(0) + 1);
     while low < high {
@@ -147,7 +151,11 @@ fn first_made_after(conn: &Connection, floor: Timestamp) -> rusqlite::Result<i64
 pub(crate) const ATTEMPT: &str = "destination, round, number, started, duration_ms, outcome, status, detail";
 
 /// An attempt from a row of [`ATTEMPT`].
-pub(crate) fn attempt(row: &Row<'_>, event: EventId, destination: DestinationName) -> rusqlite::Result<Attempt> {
+pub(crate) fn attempt(
+    row: &Row<'_>,
+    event: EventId,
+    destination: DestinationName,
+) -> rusqlite::Result<Attempt> {
     let status = row.get::<_, Option<u16>>(6)?;
     let detail = row.get::<_, Option<String>>(7)?.unwrap_or_default();
     let outcome = match (row.get_ref(5)?.as_str().unwrap_or_default(), status) {

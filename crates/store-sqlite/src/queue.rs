@@ -37,7 +37,12 @@ pub(crate) enum Op {
     Settle(Vec<Settlement>, Reply<Vec<Settled>>),
     Redeliver(EventId, DestinationName, Reply<Option<DeliveryId>>),
     Retry(DeliveryId, Reply<RetryOutcome>),
-    PutState { key: String, value: Bytes, expected: Option<Revision>, reply: Reply<Revision> },
+    PutState {
+        key: String,
+        value: Bytes,
+        expected: Option<Revision>,
+        reply: Reply<Revision>,
+    },
     /// Keeps how far a destination has come, though nothing was settled. Nobody waits for it.
     KeepPosition(i64),
     Dedupe(DedupeWrite),
@@ -139,7 +144,8 @@ impl Queue {
             return Err(end.clone());
         }
         // A single event that is larger than the limit still gets its turn.
-        let heavy = lines.append_bytes > 0 && lines.append_bytes.saturating_add(bytes) > self.limits.append_bytes;
+        let heavy =
+            lines.append_bytes > 0 && lines.append_bytes.saturating_add(bytes) > self.limits.append_bytes;
         if heavy || lines.appends.len() >= self.limits.appends {
             return Err(StoreError::Overloaded);
         }
@@ -239,6 +245,12 @@ impl Queue {
     pub(crate) fn is_empty(&self) -> bool {
         let lines = self.lock();
         lines.appends.is_empty() && lines.ops.is_empty() && lines.refusals.is_empty()
+    }
+
+    /// How many events wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().appends.len()
     }
 
     fn wake(&self, mut lines: MutexGuard<'_, Lines>) {

@@ -76,7 +76,9 @@ impl Ring {
     /// Drops events that were removed from the log.
     pub(crate) fn forget(&self, removed: &[u64]) {
         let mut inner = self.lock();
-        for sequence in removed.iter().filter(|sequence| **sequence > inner.complete_after).collect::<Vec<_>>() {
+        for sequence in
+            removed.iter().filter(|sequence| **sequence > inner.complete_after).collect::<Vec<_>>()
+        {
             if let Ok(at) = inner.events.binary_search_by_key(sequence, Recent::sequence)
                 && let Some(recent) = inner.events.remove(at)
             {

@@ -4,13 +4,14 @@
 //! event; what some destination still waits for stays behind its cursor, and is looked at again when that changes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::DeliveryState;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::time::Instant;
 
-use crate::consumer::Consumers;
+use crate::consumer::Consumer;
 
 /// How long one slice may hold acknowledgements up.
 const SLICE: Duration = Duration::from_millis(2);
@@ -60,7 +61,9 @@ enum Verdict {
     /// There is no such event.
     Gone,
     /// Neither its age nor the size asks for it.
-    Young { received: i64 },
+    Young {
+        received: i64,
+    },
     /// Some destination waits for it.
     Needed,
     Removed,
@@ -107,7 +110,7 @@ impl Retention {
     pub(crate) fn slice(
         &mut self,
         conn: &Connection,
-        consumers: &Consumers,
+        consumers: &[Arc<Consumer>],
         now: Now,
     ) -> rusqlite::Result<Removed> {
         let end = Instant::now() + SLICE;
@@ -153,7 +156,7 @@ impl Retention {
     fn judge(
         &self,
         conn: &Connection,
-        consumers: &Consumers,
+        consumers: &[Arc<Consumer>],
         now: Now,
         sequence: u64,
         removed: &mut Removed,
@@ -165,19 +168,19 @@ impl Retention {
             .optional()?;
         let Some((source, received)) = row else { return Ok(Verdict::Gone) };
         let old = self.age.is_some_and(|age| received < now.wall.saturating_sub(age));
-        if !old && !(now.over && self.by_size) {
+        let surplus = now.over && self.by_size;
+        if !old && !surplus {
             return Ok(Verdict::Young { received });
         }
-        let all = consumers.all();
-        if all.iter().any(|consumer| consumer.lock().needs(sequence, source)) {
+        if consumers.iter().any(|consumer| consumer.lock().needs(sequence, source)) {
             return Ok(Verdict::Needed);
         }
-        let mut open =
-            conn.prepare_cached("SELECT destination FROM exceptions WHERE sequence = ?1 AND due IS NOT NULL")?;
+        let mut open = conn
+            .prepare_cached("SELECT destination FROM exceptions WHERE sequence = ?1 AND due IS NOT NULL")?;
         let mut rows = open.query([key])?;
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;
-            if all.iter().any(|consumer| consumer.id == id && consumer.lock().active) {
+            if consumers.iter().any(|consumer| consumer.id == id && consumer.lock().active) {
                 return Ok(Verdict::Needed);
             }
         }

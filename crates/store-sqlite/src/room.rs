@@ -7,7 +7,6 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use crate::schema::PAGE_BYTES;
 use crate::space::Space;
 
 /// How much there is, how much there may be, and how much the disk has left.
@@ -80,7 +79,8 @@ impl Room {
             conn.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
         };
         self.unused_pages = pages("PRAGMA freelist_count")?;
-        self.used = pages("PRAGMA page_count")?.saturating_sub(self.unused_pages) * PAGE_BYTES;
+        let used_pages = pages("PRAGMA page_count")?.saturating_sub(self.unused_pages);
+        self.used = used_pages.saturating_mul(pages("PRAGMA page_size")?);
         self.grown = 0;
         Ok(())
     }
@@ -112,7 +112,9 @@ impl Room {
         }
         let size = self.size.filter(|size| self.used > *size)?;
         if stuck {
-            return Some(format!("the retention size of {size} bytes is full of events that destinations wait for"));
+            return Some(format!(
+                "the retention size of {size} bytes is full of events that destinations wait for"
+            ));
         }
         // Retention is at work. It is faster than any sender, but the limit is one all the same.
         (self.used > size.saturating_add((size / 8).max(16 << 20)))

@@ -1,13 +1,15 @@
 //! An event as a row, and back.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hookhouse_core::event::Record;
 use hookhouse_core::{EventId, Headers, Request, Sequence, StoredEvent};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
 use crate::names::Names;
 use crate::time::{from_nanos, to_nanos};
@@ -31,45 +33,59 @@ pub(crate) struct NameIds {
     pub(crate) provenance: i64,
 }
 
-/// Appends an event.
-pub(crate) fn insert(
-    conn: &Connection,
-    event: &StoredEvent,
-    names: NameIds,
-    dedupe: Option<&DedupeKey>,
-) -> rusqlite::Result<()> {
-    let record = event.record();
-    let request = &record.request;
-    conn.prepare_cached(INSERT)?.execute(params![
-        event.sequence().0.cast_signed(),
-        event.id().as_bytes(),
-        to_nanos(record.received_at),
-        names.source,
-        names.provenance,
-        dedupe.map(<[u8; 16]>::as_slice),
-        checksum(event.id(), record),
-        record.peer.map(|peer| peer.to_string()),
-        record.event_type,
-        request.method,
-        request.target,
-        &request.headers.as_bytes()[..],
-        &request.body[..],
-    ])?;
-    Ok(())
+/// Appends events.
+pub(crate) struct Inserter<'c>(CachedStatement<'c>);
+
+impl<'c> Inserter<'c> {
+    pub(crate) fn new(conn: &'c Connection) -> rusqlite::Result<Self> {
+        conn.prepare_cached(INSERT).map(Self)
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        event: &StoredEvent,
+        names: NameIds,
+        dedupe: Option<&DedupeKey>,
+    ) -> rusqlite::Result<()> {
+        let record = event.record();
+        let request = &record.request;
+        self.0.execute(params![
+            event.sequence().0.cast_signed(),
+            event.id().as_bytes(),
+            to_nanos(record.received_at),
+            names.source,
+            names.provenance,
+            dedupe.map(<[u8; 16]>::as_slice),
+            checksum(event.id(), record),
+            record.peer.map(|peer| peer.to_string()),
+            record.event_type,
+            request.method,
+            request.target,
+            &request.headers.as_bytes()[..],
+            &request.body[..],
+        ])?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Inserter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inserter")
+    }
 }
 
 /// What a row holds.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// An event.
-    Event(StoredEvent),
+    Event(Arc<StoredEvent>),
     /// Something that was an event once. It is reported and never served.
     Damaged,
 }
 
 impl Found {
     /// The event, if it is whole.
-    pub(crate) fn whole(self) -> Option<StoredEvent> {
+    pub(crate) fn whole(self) -> Option<Arc<StoredEvent>> {
         match self {
             Self::Event(event) => Some(event),
             Self::Damaged => None,
@@ -114,7 +130,8 @@ pub(crate) fn read(row: &Row<'_>, names: &Names) -> rusqlite::Result<Found> {
     if row.get::<_, i64>(5)? != checksum(id, &record) {
         return damaged("checksum");
     }
-    Ok(Found::Event(StoredEvent::from_store(id, Sequence(sequence.cast_unsigned()), record)))
+    let event = StoredEvent::from_store(id, Sequence(sequence.cast_unsigned()), record);
+    Ok(Found::Event(Arc::new(event)))
 }
 
 /// The usual methods without an allocation.
@@ -127,14 +144,13 @@ fn method_name(text: &str) -> Cow<'static, str> {
     }
 }
 
-/// CRC-32 over what a row holds, each part with its length, so that bytes cannot move from one to the next.
+/// CRC-32 over what a row holds: the lengths of the parts, so that no byte moves from one to the next, and the parts.
 fn checksum(id: EventId, record: &Record) -> i64 {
-    let mut hasher = crc32fast::Hasher::new();
-    let request = &record.request;
-    let provenance = &record.provenance;
+    let (request, provenance) = (&record.request, &record.provenance);
+    let received = to_nanos(record.received_at).to_le_bytes();
     let parts: [&[u8]; 11] = [
         id.as_bytes(),
-        &to_nanos(record.received_at).to_le_bytes(),
+        &received,
         record.source.as_str().as_bytes(),
         provenance.provider.as_bytes(),
         provenance.scheme.as_deref().unwrap_or_default().as_bytes(),
@@ -145,9 +161,12 @@ fn checksum(id: EventId, record: &Record) -> i64 {
         request.headers.as_bytes(),
         &request.body,
     ];
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part);
+    let mut lengths = [0; 8 * 11];
+    for (length, part) in lengths.as_chunks_mut::<8>().0.iter_mut().zip(parts) {
+        *length = (part.len() as u64).to_le_bytes();
     }
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&lengths);
+    parts.iter().for_each(|part| hasher.update(part));
     i64::from(hasher.finalize())
 }

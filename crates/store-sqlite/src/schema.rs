@@ -22,8 +22,9 @@ pub(crate) const FORMAT: i64 = 1;
 /// `application_id` of the file: "HkHs".
 const APPLICATION: i64 = 0x486b_4873;
 
-/// Two to four events to a page at the size of a webhook, and no page so large that a small commit writes much.
-pub(crate) const PAGE_BYTES: u64 = 4096;
+/// Pages of a new file. Four webhooks of the usual size lie in one: smaller pages waste more of their ends, larger ones
+/// make a commit of one event write more (every commit writes the page that it appends to).
+pub(crate) const PAGE_BYTES: u64 = 8192;
 
 const TABLES: &str = include_str!("schema.sql");
 
@@ -77,7 +78,8 @@ fn connect(file: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
 
 /// Whether the file is still empty; an error if it is something else than a store of this format.
 fn is_new(conn: &Connection, file: &Path) -> Result<bool, OpenError> {
-    let number = |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(|e| named(file, e));
+    let number =
+        |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(|e| named(file, e));
     match (number("application_id")?, number("user_version")?) {
         (APPLICATION, FORMAT) => Ok(false),
         (APPLICATION, found) => Err(OpenError::WrongFormat { found, supported: FORMAT }),

@@ -12,8 +12,8 @@ use hookhouse_core::store::{
     StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Attempt, Clock, Delivery, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal, Sequence,
-    StoreError, StoredEvent, StoredRefusal,
+    Attempt, Clock, Delivery, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal,
+    Sequence, StoreError, StoredEvent, StoredRefusal,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
@@ -21,7 +21,9 @@ use tokio::sync::oneshot;
 use crate::open::{self, Opened, Running};
 use crate::options::{OpenError, Options};
 use crate::queue::{Append, Op, Reply};
+use crate::row::Found;
 use crate::shared::Shared;
+use crate::writer::STOPPED;
 use crate::{dedupe, deliveries, lease, query, refusals};
 
 /// Events, deliveries and refusals in one SQLite file.
@@ -58,9 +60,9 @@ impl SqliteStore {
         answer.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
-    /// Why the writer gave no answer: it answers everybody as long as it is there.
+    /// Why the writer gave no answer: it answers everybody, unless it panicked.
     fn gone(&self) -> StoreError {
-        self.shared.queue.ended().unwrap_or(StoreError::Closed)
+        self.shared.queue.ended().unwrap_or_else(|| StoreError::Failed(STOPPED.to_owned()))
     }
 
     async fn read<T: Send + 'static>(
@@ -88,6 +90,12 @@ impl SqliteStore {
     #[cfg(test)]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// Runs something in the writer's place.
+    #[cfg(test)]
+    pub(crate) fn in_writer(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
+        self.shared.queue.push(Op::Test(crate::queue::TestOp::new(work))).unwrap();
     }
 }
 
@@ -125,7 +133,13 @@ impl EventStore for SqliteStore {
         if let Some(event) = self.shared.ring.event(id.position()) {
             return Ok(Some(event).filter(|event| event.id() == id));
         }
-        self.read(move |conn, shared| query::event(conn, &shared.names, id)).await
+        match self.read(move |conn, shared| query::find(conn, &shared.names, id.position())).await? {
+            Some(Found::Event(event)) if event.id() == id => Ok(Some(event)),
+            Some(Found::Damaged) => {
+                Err(StoreError::Read(format!("event {id} is damaged; it cannot be served")))
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Page<Arc<StoredEvent>>, StoreError> {

@@ -28,7 +28,7 @@ use crate::recent::Recent;
 use crate::refusals;
 use crate::retention::{Now, Removed, Retention};
 use crate::room::Room;
-use crate::row::{self, DedupeKey, NameIds};
+use crate::row::{DedupeKey, Inserter, NameIds};
 use crate::schema::PAGE_BYTES;
 use crate::shared::Shared;
 use crate::time::{length_nanos, to_nanos};
@@ -39,6 +39,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long retention rests between slices while there is other work.
 const RETENTION_PAUSE: Duration = Duration::from_millis(10);
 
+/// What a store says whose writer panicked.
+pub(crate) const STOPPED: &str = "the writer stopped unexpectedly";
+
 /// The writer's own.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -47,11 +50,9 @@ pub(crate) struct Writer {
     pub(crate) seen: Seen,
     pub(crate) retention: Retention,
     room: Room,
-    rng: StdRng,
+    ids: Ids,
     /// The newest event in the file.
     head: u64,
-    /// The time in the newest id: ids stay in order when the clock is set back.
-    last_id_ms: i64,
     next_slice: Instant,
     refusals_kept: i64,
     runtime: Option<Handle>,
@@ -85,6 +86,39 @@ struct Work {
     bytes: u64,
 }
 
+impl Work {
+    fn answer(&mut self, place: usize, receipt: Receipt) {
+        if let Some((_, answer)) = self.receipts.get_mut(place) {
+            *answer = Ok(receipt);
+        }
+    }
+}
+
+/// An event whose names have numbers.
+struct Named {
+    /// Its place among the receipts.
+    place: usize,
+    names: NameIds,
+    event: Event,
+    key: Option<DedupeKey>,
+}
+
+/// Makes the names of events.
+#[derive(Debug)]
+struct Ids {
+    rng: StdRng,
+    /// The time in the newest one: ids stay in order when the clock is set back.
+    last_ms: i64,
+}
+
+impl Ids {
+    fn next(&mut self, sequence: Sequence, now: Timestamp) -> EventId {
+        self.last_ms = self.last_ms.max(now.as_millisecond());
+        let at = Timestamp::from_millisecond(self.last_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        EventId::with_position(at, sequence.0, self.rng.random())
+    }
+}
+
 /// What a failed write means.
 enum Fault {
     Full(String),
@@ -111,9 +145,8 @@ impl Writer {
             seen: start.seen,
             retention: start.retention,
             room: start.room,
-            rng: StdRng::seed_from_u64(start.seed),
+            ids: Ids { rng: StdRng::seed_from_u64(start.seed), last_ms: start.last_id_ms },
             head: start.head,
-            last_id_ms: start.last_id_ms,
             next_slice: Instant::now(),
             refusals_kept: start.refusals_kept,
             runtime: start.runtime,
@@ -144,9 +177,13 @@ impl Writer {
     }
 
     fn sleep_until(&self) -> Instant {
-        let now = Instant::now();
+        if self.should_remove() { self.next_slice } else { Instant::now() + TICK }
+    }
+
+    /// Whether there are events to remove, or pages to give back.
+    fn should_remove(&self) -> bool {
         let wall = to_nanos(self.shared.clock.now());
-        if self.retention.is_due(wall, self.room.is_over_size()) { self.next_slice } else { now + TICK }
+        self.retention.is_due(wall, self.room.is_over_size()) || self.room.should_shrink()
     }
 
     // ── a batch ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,6 +194,7 @@ impl Writer {
             return Ok(());
         }
         self.room.probe();
+        self.tell();
         let mut work = Work::default();
         let mut events = Vec::with_capacity(batch.appends.len());
         let problem = self.room.problem(self.retention.is_stuck());
@@ -189,17 +227,13 @@ impl Writer {
     ) -> Result<(), Fault> {
         let mut named = Vec::with_capacity(events.len());
         for (place, event, key) in events {
-            named.push((place, self.intern(&event)?, event, key));
+            let names = self.intern(&event)?;
+            named.push(Named { place, names, event, key });
         }
         for op in ops {
             ops::intern(&self.conn, &self.shared, op)?;
         }
-        for (place, names, event, key) in named {
-            let receipt = self.append(event, key, names, work)?;
-            if let Some((_, answer)) = work.receipts.get_mut(place) {
-                *answer = Ok(receipt);
-            }
-        }
+        self.append(named, work)?;
         let head = self.head + work.appended.len() as u64;
         for op in ops {
             // Noted before it is written: whatever it holds in memory is let go of again if the write fails.
@@ -236,43 +270,43 @@ impl Writer {
         })
     }
 
-    fn append(
-        &mut self,
-        event: Event,
-        key: Option<DedupeKey>,
-        names: NameIds,
-        work: &mut Work,
-    ) -> rusqlite::Result<Receipt> {
-        let dedupe = key.zip(event.dedupe());
-        let received = to_nanos(event.record().received_at);
-        if let Some((key, dedupe)) = &dedupe {
-            let window = length_nanos(dedupe.window);
-            if let Some(of) = self.seen.find(&self.conn, key, received, window)? {
-                return Ok(Receipt::Duplicate { of });
+    /// Appends what is no repeat.
+    fn append(&mut self, events: Vec<Named>, work: &mut Work) -> rusqlite::Result<()> {
+        let Self { conn, seen, ids, head, .. } = self;
+        let now = self.shared.clock.now();
+        let mut inserter = None;
+        for Named { place, names, event, key } in events {
+            let received = to_nanos(event.record().received_at);
+            if let (Some(key), Some(dedupe)) = (&key, event.dedupe()) {
+                let window = length_nanos(dedupe.window);
+                if let Some(of) = seen.find(conn, key, received, window)? {
+                    work.answer(place, Receipt::Duplicate { of });
+                    continue;
+                }
+                if window > seen.longest() {
+                    begin(conn)?;
+                    seen.widen(conn, window)?;
+                }
             }
-            if window > self.seen.longest() {
-                begin(&self.conn)?;
-                self.seen.widen(&self.conn, window)?;
+            let sequence = Sequence(*head + work.appended.len() as u64 + 1);
+            let id = ids.next(sequence, now);
+            let stored = StoredEvent::from_store(id, sequence, event.into_record());
+            if inserter.is_none() {
+                begin(conn)?;
+                inserter = Some(Inserter::new(conn)?);
             }
+            if let Some(inserter) = &mut inserter {
+                inserter.insert(&stored, names, key.as_ref())?;
+            }
+            if let Some(key) = key {
+                seen.remember(&key, Original { id, received });
+                work.remembered.push(key);
+            }
+            work.bytes += (stored.body().len() + stored.headers().as_bytes().len() + 256) as u64;
+            work.appended.push(Recent { source: names.source, event: Arc::new(stored) });
+            work.answer(place, Receipt::Stored { id, sequence });
         }
-        let sequence = Sequence(self.head + work.appended.len() as u64 + 1);
-        let id = self.name(sequence);
-        let stored = StoredEvent::from_store(id, sequence, event.into_record());
-        begin(&self.conn)?;
-        row::insert(&self.conn, &stored, names, key.as_ref())?;
-        if let Some(key) = key {
-            self.seen.remember(&key, Original { id, received });
-            work.remembered.push(key);
-        }
-        work.bytes += (stored.body().len() + stored.headers().as_bytes().len() + 256) as u64;
-        work.appended.push(Recent { source: names.source, event: Arc::new(stored) });
-        Ok(Receipt::Stored { id, sequence })
-    }
-
-    fn name(&mut self, sequence: Sequence) -> EventId {
-        self.last_id_ms = self.last_id_ms.max(self.shared.clock.now().as_millisecond());
-        let at = Timestamp::from_millisecond(self.last_id_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        EventId::with_position(at, sequence.0, self.rng.random())
+        Ok(())
     }
 
     /// Everything is durable: say so, to memory first and then to whoever waits.
@@ -311,7 +345,11 @@ impl Writer {
     /// Nothing is durable: undo it in memory and say so.
     fn roll_back(&mut self, fault: Fault, work: Work, batch: &mut Batch) -> Result<(), Fault> {
         let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
-        let fault = if rolled_back { fault } else { Fault::Fatal("a failed transaction could not be undone".to_owned()) };
+        let fault = if rolled_back {
+            fault
+        } else {
+            Fault::Fatal("a failed transaction could not be undone".to_owned())
+        };
         let error = match &fault {
             Fault::Full(why) => StoreError::Full(why.clone()),
             Fault::Busy => StoreError::Overloaded,
@@ -361,11 +399,10 @@ impl Writer {
             }
         }
         self.look_around(false)?;
-        let wall = to_nanos(self.shared.clock.now());
-        if Instant::now() < self.next_slice || !self.retention.is_due(wall, self.room.is_over_size()) {
+        if Instant::now() < self.next_slice || !self.should_remove() {
             return Ok(());
         }
-        match self.remove(wall) {
+        match self.remove() {
             Err(Fault::Full(_) | Fault::Busy) => {
                 self.next_slice = Instant::now() + TICK;
                 Ok(())
@@ -375,7 +412,8 @@ impl Writer {
     }
 
     /// One slice of retention.
-    fn remove(&mut self, wall: i64) -> Result<(), Fault> {
+    fn remove(&mut self) -> Result<(), Fault> {
+        let wall = to_nanos(self.shared.clock.now());
         let now = Now {
             wall,
             head: self.head,
@@ -403,12 +441,12 @@ impl Writer {
         self.shared.gauges().removed += removed.events.len() as u64;
         self.shared.checkpoints.committed(removed.events.len() as i64 + 1);
         self.next_slice = Instant::now() + RETENTION_PAUSE;
-        self.look_around(!removed.events.is_empty())
+        self.look_around(true)
     }
 
     fn slice(&mut self, now: Now) -> rusqlite::Result<Removed> {
         begin(&self.conn)?;
-        let removed = self.retention.slice(&self.conn, &self.shared.consumers, now)?;
+        let removed = self.retention.slice(&self.conn, &self.shared.consumers.all(), now)?;
         if self.room.should_shrink() {
             shrink(&self.conn)?;
         }
@@ -416,15 +454,19 @@ impl Writer {
         Ok(removed)
     }
 
-    /// Measures what there is, and tells.
+    /// Measures what there is, and tells how the store is.
     fn look_around(&mut self, at_once: bool) -> Result<(), Fault> {
         self.room.probe();
         self.room.measure(&self.conn, at_once)?;
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&self) {
         let mut gauges = self.shared.gauges();
         gauges.used = self.room.used();
         gauges.free = self.room.free();
         gauges.problem = self.room.problem(self.retention.is_stuck());
-        Ok(())
     }
 
     // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -459,6 +501,21 @@ impl Writer {
         let receipts = batch.appends.drain(..).map(|append| (append.reply, Err(error.clone()))).collect();
         let answers = batch.ops.drain(..).filter_map(|op| op.fail(error.clone())).collect();
         self.answer(receipts, answers);
+    }
+}
+
+/// Tells everybody if the writer ends in a way that it should not.
+#[derive(Debug)]
+pub(crate) struct Watch(pub(crate) Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(STOPPED);
+            // Whoever waits hears of it by the end of his line.
+            let mut batch = Batch::default();
+            self.0.queue.take(&mut batch, Instant::now());
+        }
     }
 }
 

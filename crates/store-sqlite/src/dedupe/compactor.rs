@@ -27,7 +27,16 @@ pub(crate) struct Frozen {
 #[derive(Debug)]
 pub(crate) struct DedupeWrite {
     pub(crate) step: Arc<Step>,
-    pub(crate) done: SyncSender<Result<(), StoreError>>,
+    done: SyncSender<Result<(), StoreError>>,
+}
+
+impl DedupeWrite {
+    /// Tells the compactor what became of it. The writer does so itself: a store that is dropped waits for the
+    /// compactor, perhaps on the very thread whose runtime would carry the answer.
+    pub(crate) fn answer(self, outcome: Result<(), StoreError>) {
+        // There is room for one answer, and this is it; the compactor may be gone.
+        let _ = self.done.try_send(outcome);
+    }
 }
 
 /// What to commit.
@@ -167,7 +176,8 @@ impl Compactor {
 
     fn drop_expired(&mut self) -> Result<(), Ended> {
         let oldest = self.oldest_that_counts();
-        let expired: Vec<i64> = self.runs.iter().filter(|run| run.newest < oldest).map(|run| run.id).collect();
+        let expired: Vec<i64> =
+            self.runs.iter().filter(|run| run.newest < oldest).map(|run| run.id).collect();
         if expired.is_empty() { Ok(()) } else { self.drop_runs(expired) }
     }
 
@@ -213,7 +223,9 @@ impl Compactor {
             match outcome {
                 Ok(()) => return Ok(()),
                 // Every step can be done twice. There is no hurry: the keys are in memory meanwhile.
-                Err(StoreError::Overloaded | StoreError::Full(_)) => std::thread::sleep(Duration::from_millis(50)),
+                Err(StoreError::Overloaded | StoreError::Full(_)) => {
+                    std::thread::sleep(Duration::from_millis(50))
+                }
                 Err(_) => return Err(Ended),
             }
         }

@@ -51,7 +51,9 @@ impl Filter {
 
     /// The filter in parts of at most `bytes` bytes.
     pub(super) fn parts(&self, bytes: usize) -> impl Iterator<Item = Vec<u8>> {
-        self.words.chunks((bytes / 8).max(1)).map(|words| words.iter().flat_map(|word| word.to_le_bytes()).collect())
+        self.words
+            .chunks((bytes / 8).max(1))
+            .map(|words| words.iter().flat_map(|word| word.to_le_bytes()).collect())
     }
 
     /// A filter from its parts; `None` where they are not whole blocks.

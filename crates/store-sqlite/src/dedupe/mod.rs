@@ -230,8 +230,10 @@ pub(crate) fn write(conn: &Connection, step: &Step) -> rusqlite::Result<()> {
         }
         Step::Drop(runs) => retire(conn, runs)?,
         Step::Erase { first, last } => {
-            conn.prepare_cached("DELETE FROM dedupe_blocks WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
-            conn.prepare_cached("DELETE FROM dedupe_filters WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
+            conn.prepare_cached("DELETE FROM dedupe_blocks WHERE id BETWEEN ?1 AND ?2")?
+                .execute([first, last])?;
+            conn.prepare_cached("DELETE FROM dedupe_filters WHERE id BETWEEN ?1 AND ?2")?
+                .execute([first, last])?;
         }
         Step::Erased(run) => {
             conn.prepare_cached("DELETE FROM dedupe_runs WHERE id = ?1")?.execute([run])?;
@@ -249,8 +251,9 @@ fn retire(conn: &Connection, runs: &[i64]) -> rusqlite::Result<()> {
 
 /// The longest window that the file knows.
 pub(crate) fn longest_window(conn: &Connection) -> rusqlite::Result<LongestWindow> {
-    let longest: Option<i64> =
-        conn.query_row("SELECT value FROM meta WHERE key = 'longest_window'", [], |row| row.get(0)).optional()?;
+    let longest: Option<i64> = conn
+        .query_row("SELECT value FROM meta WHERE key = 'longest_window'", [], |row| row.get(0))
+        .optional()?;
     Ok(Arc::new(AtomicI64::new(longest.unwrap_or(0))))
 }
 

@@ -65,8 +65,8 @@ impl Run {
     /// The live runs of the file, newest first, and the numbers of those that were not finished or not yet erased.
     pub(crate) fn load(conn: &Connection) -> rusqlite::Result<(Vec<Arc<Self>>, Vec<i64>)> {
         let (mut live, mut dead) = (Vec::new(), Vec::new());
-        let mut all =
-            conn.prepare("SELECT id, live, bits, keys, newest, through FROM dedupe_runs ORDER BY through DESC")?;
+        let mut all = conn
+            .prepare("SELECT id, live, bits, keys, newest, through FROM dedupe_runs ORDER BY through DESC")?;
         let mut rows = all.query([])?;
         while let Some(row) = rows.next()? {
             let id: i64 = row.get(0)?;
@@ -74,8 +74,8 @@ impl Run {
                 dead.push(id);
                 continue;
             }
-            let mut select =
-                conn.prepare_cached("SELECT bits FROM dedupe_filters WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+            let mut select = conn
+                .prepare_cached("SELECT bits FROM dedupe_filters WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
             let parts = select
                 .query_map([row_id(id, 0), row_id(id, (1 << MAX_BITS) - 1)], |row| row.get(0))?
                 .collect::<rusqlite::Result<Vec<Vec<u8>>>>()?;
