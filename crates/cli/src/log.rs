@@ -76,6 +76,21 @@ impl Observer for Log {
                     error,
                 );
             }
+            Notice::Relayed { source, event, destination, duration_ms, status, failure, .. } => match failure
+            {
+                None => {
+                    tracing::info!(event = "relay.answered", %source, id = %event, %destination, ms = duration_ms, status)
+                }
+                Some(why) => tracing::error!(
+                    event = if status == 504 { "upstream.timeout" } else { "upstream.bad_response" },
+                    %source, id = %event, %destination, ms = duration_ms, status, why,
+                ),
+            },
+            Notice::Tunnelled { source, event, destination, duration_ms, up, down, end, .. } => {
+                tracing::info!(
+                    event = "ws.ended", %source, id = %event, %destination, ms = duration_ms, up, down, end,
+                )
+            }
             Notice::Circuit { destination, open_until, cause } => match open_until {
                 Some(until) => tracing::warn!(event = "delivery.circuit_open", %destination, %until, cause),
                 None => tracing::info!(event = "delivery.circuit_closed", %destination),

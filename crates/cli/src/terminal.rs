@@ -150,6 +150,20 @@ fn describe(notice: &Notice) -> String {
                 attempt.delivery.event,
             )
         }
+        Notice::Relayed { source, event, destination, at, duration_ms, status, failure } => {
+            let (style, why) = match failure {
+                None => (GOOD, String::new()),
+                Some(why) => (BAD, format!("  {}", inline(why))),
+            };
+            format!(
+                "{} <-> {style}{status}{style:#}  {duration_ms} ms  {destination}{why}  {FAINT}[{event}]{FAINT:#}",
+                begin(*at, Some(source)),
+            )
+        }
+        Notice::Tunnelled { source, event, destination, at, duration_ms, up, down, end } => format!(
+            "{} <-> WebSocket to {destination} ended ({end}) after {duration_ms} ms: {up} bytes up, {down} down  {FAINT}[{event}]{FAINT:#}",
+            begin(*at, Some(source)),
+        ),
         Notice::Circuit { destination, open_until: Some(until), cause } => {
             let cause = cause.as_deref().map(|cause| format!(": {}", inline(cause))).unwrap_or_default();
             format!(

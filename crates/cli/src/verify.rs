@@ -87,7 +87,7 @@ fn verifier(args: &Args, secret: Secret, base: Option<&str>) -> Result<Verifier,
             let url = url()?.ok_or_else(|| {
                 Failure::new(Code::Usage, "Twilio signs the URL: give it whole, --url https://host/path")
             })?;
-            let settings = twilio::Settings { urls: vec![url], tokens: vec![key], shared_keys: vec![] };
+            let settings = twilio::Settings { urls: vec![url], tokens: vec![key], ..Default::default() };
             Verifier::Twilio(twilio::Verifier::new(settings).map_err(usage)?)
         }
         other => {

@@ -70,6 +70,42 @@ pub enum Notice {
         /// What follows.
         next: Next,
     },
+    /// An application was asked to answer a sender itself.
+    Relayed {
+        /// The endpoint.
+        source: SourceName,
+        /// The event that was relayed.
+        event: EventId,
+        /// The destination.
+        destination: DestinationName,
+        /// When it was asked.
+        at: Timestamp,
+        /// How long it took, in milliseconds.
+        duration_ms: u64,
+        /// The status that the sender got.
+        status: u16,
+        /// Why the answer is not the application's, if it is not.
+        failure: Option<String>,
+    },
+    /// A WebSocket connection ended.
+    Tunnelled {
+        /// The endpoint.
+        source: SourceName,
+        /// The event that its handshake is.
+        event: EventId,
+        /// The destination.
+        destination: DestinationName,
+        /// When it began.
+        at: Timestamp,
+        /// How long it lasted, in milliseconds.
+        duration_ms: u64,
+        /// Bytes from the sender to the application.
+        up: u64,
+        /// Bytes from the application to the sender.
+        down: u64,
+        /// Why it ended: `closed`, `broken`, `idle`, `lifetime`, `stopped`.
+        end: &'static str,
+    },
     /// A destination's circuit opened or closed.
     Circuit {
         /// Whose.

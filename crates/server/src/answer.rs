@@ -4,12 +4,16 @@
 
 use bytes::Bytes;
 use hookhouse_core::StoreError;
+use hookhouse_delivery::Relayed;
 use hookhouse_verify::{Handshake, Reject};
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::config::Answer;
+use crate::login::{self, LoginRefused};
 
 /// An answer of the ingress.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -35,9 +39,15 @@ impl Refused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refuse {
     BadRequest,
+    /// With the values of `WWW-Authenticate`.
+    Unauthorized {
+        challenges: Vec<HeaderValue>,
+    },
     Forbidden,
     NotFound,
-    MethodNotAllowed { allow: String },
+    MethodNotAllowed {
+        allow: String,
+    },
     RequestTimeout,
     PayloadTooLarge,
     UriTooLong,
@@ -47,13 +57,18 @@ pub(crate) enum Refuse {
     HeadersTooLarge,
     Internal,
     NotImplemented,
-    Unavailable { retry_after: u32 },
+    BadGateway,
+    Unavailable {
+        retry_after: u32,
+    },
+    GatewayTimeout,
 }
 
 impl Refuse {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -66,7 +81,9 @@ impl Refuse {
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
@@ -74,6 +91,7 @@ impl Refuse {
     fn public(&self) -> &'static str {
         match self {
             Self::BadRequest => "bad_request",
+            Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
@@ -86,7 +104,9 @@ impl Refuse {
             Self::HeadersTooLarge => "headers_too_large",
             Self::Internal => "internal",
             Self::NotImplemented => "not_implemented",
+            Self::BadGateway => "upstream_error",
             Self::Unavailable { .. } => "unavailable",
+            Self::GatewayTimeout => "upstream_timeout",
         }
     }
 
@@ -97,6 +117,11 @@ impl Refuse {
         let mut reply = plain(self.status(), Some("application/json"), body);
         let headers = reply.headers_mut();
         match self {
+            Self::Unauthorized { challenges } => {
+                for challenge in challenges {
+                    headers.append(WWW_AUTHENTICATE, challenge.clone());
+                }
+            }
             Self::MethodNotAllowed { allow } => {
                 if let Ok(allow) = HeaderValue::from_str(allow) {
                     headers.insert(ALLOW, allow);
@@ -132,6 +157,19 @@ impl From<&Reject> for Refuse {
     }
 }
 
+impl From<LoginRefused> for Refused {
+    fn from(refused: LoginRefused) -> Self {
+        let (code, reason) = (refused.code(), refused.to_string());
+        let kind = match refused.kind() {
+            login::Kind::Ambiguous => Refuse::BadRequest,
+            login::Kind::Challenge | login::Kind::Failed | login::Kind::Malformed => {
+                Refuse::Unauthorized { challenges: refused.into_challenges() }
+            }
+        };
+        Self::new(kind, code, reason)
+    }
+}
+
 impl From<&StoreError> for Refused {
     fn from(error: &StoreError) -> Self {
         let (code, retry_after) = match error {
@@ -148,6 +186,22 @@ impl From<&StoreError> for Refused {
 pub(crate) fn accepted(answer: &Answer) -> Reply {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     plain(status, answer.content_type.as_deref(), answer.body.clone())
+}
+
+/// The application's own answer.
+pub(crate) fn relayed(relayed: Relayed) -> Reply {
+    let mut reply = Response::new(Full::new(relayed.body));
+    *reply.status_mut() = relayed.status;
+    *reply.headers_mut() = relayed.headers;
+    reply
+}
+
+/// An agreement to speak WebSocket, in the application's words.
+pub(crate) fn switching(headers: HeaderMap) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *reply.headers_mut() = headers;
+    reply
 }
 
 /// The answer to a challenge, as the scheme made it.

@@ -87,7 +87,8 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .max_buf_size(HEAD_BUFFER)
-            .serve_connection(socket, service);
+            .serve_connection(socket, service)
+            .with_upgrades();
         drive(connection, &watch, lifecycle, |c| c.graceful_shutdown()).await
     };
     if let Err(why) = outcome {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hookhouse_core::notice::Accepted;
@@ -14,12 +15,17 @@ use hookhouse_core::store::Receipt;
 use hookhouse_core::{Arrival, Clock, Event, EventStore, Notice, Observer, Refusal, SourceName, Timestamp};
 use hookhouse_verify::{Headers, Reject, Request as Received, Verdict};
 use http::Request;
+use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{self, Refuse, Refused, Reply};
 use crate::config::{Config, Source};
+use crate::origin::allow::{self, Decision};
+use crate::origin::forwarded::{OriginRefused, Trust};
+use crate::relay::{Order, Relays};
 use crate::{body, head};
 
 /// The most characters of a sender's words that a refusal keeps.
@@ -34,13 +40,18 @@ pub(crate) struct Ingress {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     tracker: TaskTracker,
+    relays: Arc<Relays>,
+    trust: Trust,
     ids: RequestIds,
 }
 
 /// A request that stands before a decision, for the record of a refusal.
 struct Case<'a> {
     parts: &'a Parts,
-    peer: IpAddr,
+    /// Where it came from: the peer, or whom a trusted proxy names.
+    client: IpAddr,
+    /// Why the client is not known, where a trusted proxy's word cannot be read.
+    doubt: Option<OriginRefused>,
     at: Timestamp,
     source: Option<SourceName>,
     body_bytes: u64,
@@ -57,6 +68,7 @@ impl Ingress {
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         tracker: TaskTracker,
+        relays: Arc<Relays>,
     ) -> Self {
         Self {
             routes: sources.into_iter().map(|source| (source.path.clone(), source)).collect(),
@@ -65,29 +77,47 @@ impl Ingress {
             clock,
             observer,
             tracker,
+            relays,
+            trust: Trust::new(config.server.trusted_proxies.clone()),
             ids: RequestIds::new(),
         }
     }
 
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
+        let upgrade = parts.extensions.remove::<OnUpgrade>();
+        let (client, doubt) = match self.trust.origin(peer, &parts.headers) {
+            Ok(origin) => {
+                if let Some(note) = &origin.note {
+                    tracing::debug!(event = note.code(), %peer, why = %note);
+                }
+                (origin.client, None)
+            }
+            Err(refused) => (peer, Some(refused)),
+        };
         let mut case = Case {
             parts: &parts,
-            peer,
+            client,
+            doubt,
             at: self.clock.now(),
             source: None,
             body_bytes: 0,
             body: Bytes::new(),
             whole: incoming.is_end_stream(),
         };
-        match self.decide(&mut case, incoming).await {
+        match self.decide(&mut case, incoming, upgrade).await {
             Ok(reply) => reply,
             Err(refused) => self.refuse(case, refused),
         }
     }
 
-    async fn decide(&self, case: &mut Case<'_>, incoming: Incoming) -> Result<Reply, Refused> {
+    async fn decide(
+        &self,
+        case: &mut Case<'_>,
+        incoming: Incoming,
+        upgrade: Option<OnUpgrade>,
+    ) -> Result<Reply, Refused> {
         let head = head::check(case.parts, &self.hosts)?;
         let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
         let source = self.routes.get(path).ok_or_else(|| {
@@ -98,16 +128,21 @@ impl Ingress {
             )
         })?;
         case.source = Some(source.name.clone());
-        admit(source, case)?;
+        // A handshake is one only where there is an application to speak to; elsewhere `Upgrade` means nothing.
+        let upgrade = upgrade.filter(|_| source.relay.is_some() && is_websocket(case.parts));
+        admit(source, case, upgrade.is_some())?;
+        if let Some(login) = &source.login {
+            login.check(case.parts.method.as_str(), head.target, &case.parts.headers, case.at)?;
+        }
         case.body = body::read(incoming, source.max_body, &mut case.body_bytes).await?;
         case.whole = true;
-        let received = received(case, head.target)?;
+        let received = received(case, head.target, source.login.is_some())?;
         match source.verifier.verify(received, case.at) {
             Verdict::Verified(verified) => {
-                self.record(source, Event::accept(verified, arrival(source, case))).await
+                self.take(source, Event::accept(verified, arrival(source, case)), upgrade).await
             }
             Verdict::Unsigned(unsigned) => {
-                self.record(source, Event::accept(unsigned, arrival(source, case))).await
+                self.take(source, Event::accept(unsigned, arrival(source, case)), upgrade).await
             }
             Verdict::Handshake(handshake) => {
                 self.observer.notice(Notice::Handshake {
@@ -129,6 +164,21 @@ impl Ingress {
                 reason: reject.to_string(),
             }),
         }
+    }
+
+    /// Answers for an event: with the application's words, or with ours once it is durable.
+    async fn take(
+        &self,
+        source: &Arc<Source>,
+        event: Event,
+        upgrade: Option<OnUpgrade>,
+    ) -> Result<Reply, Refused> {
+        let Some(settings) = &source.relay else { return self.record(source, event).await };
+        let order = Order::new(source, settings, event, upgrade);
+        let relaying = self.tracker.spawn(Arc::clone(&self.relays).relay(order));
+        relaying.await.unwrap_or_else(|_| {
+            Err(Refused::new(Refuse::Internal, "internal", "relaying the event broke off"))
+        })
     }
 
     /// Makes an event durable, then acknowledges it.
@@ -157,7 +207,7 @@ impl Ingress {
             request_id: request_id.clone(),
             at: case.at,
             source: case.source,
-            peer: Some(case.peer),
+            peer: Some(case.client),
             method: printable(case.parts.method.as_str()),
             path: printable(case.parts.uri.path()),
             status: refused.kind.status().as_u16(),
@@ -172,27 +222,49 @@ impl Ingress {
 }
 
 /// Whether a source takes such a request at all, judged before its body is read.
-fn admit(source: &Source, case: &Case<'_>) -> Result<(), Refused> {
+fn admit(source: &Source, case: &Case<'_>, handshake: bool) -> Result<(), Refused> {
     let method = case.parts.method.as_str();
-    if !source.methods.iter().any(|served| served == method) {
+    if !handshake && !source.methods.iter().any(|served| served == method) {
         return Err(Refused::new(
             not_served(source),
             "http.method",
             format!("{method} is not one of this source's `methods`"),
         ));
     }
-    let on = |list: &[ipnet::IpNet]| list.iter().any(|net| net.contains(&case.peer));
-    if !source.allow_ips.enforce.is_empty() && !on(&source.allow_ips.enforce) {
-        return Err(Refused::new(
-            Refuse::Forbidden,
-            "ip.denied",
-            format!("{} is on no network of this source's `allow_ips`", case.peer),
-        ));
-    }
-    if !source.allow_ips.monitor.is_empty() && !on(&source.allow_ips.monitor) {
-        tracing::info!(event = "ip.monitor", source = %source.name, peer = %case.peer, "would be refused if enforced");
+    let decision = match &case.doubt {
+        None => allow::decide(&source.allow_ips, case.client),
+        Some(_) => allow::decide_unknown(&source.allow_ips),
+    };
+    source.addresses.count(decision);
+    match (decision, &case.doubt) {
+        (Decision::Denied, Some(doubt)) => {
+            return Err(Refused::new(Refuse::Forbidden, doubt.code(), doubt.reason.to_string()));
+        }
+        (Decision::Denied, None) => {
+            return Err(Refused::new(
+                Refuse::Forbidden,
+                "ip.denied",
+                format!("{} is on no network of this source's `allow_ips`", case.client),
+            ));
+        }
+        (Decision::WouldBeDenied, _) => {
+            tracing::info!(event = "ip.monitor", source = %source.name, client = %case.client, "would be refused if enforced");
+        }
+        (Decision::Allowed, _) => {}
     }
     Ok(())
+}
+
+/// Whether a request is a WebSocket handshake (RFC 6455 section 4.1), as far as a proxy must know.
+fn is_websocket(parts: &Parts) -> bool {
+    let says = |name, word: &str| {
+        parts.headers.get_all(name).iter().any(|value| {
+            value
+                .to_str()
+                .is_ok_and(|list| list.split(',').any(|said| said.trim().eq_ignore_ascii_case(word)))
+        })
+    };
+    parts.method == http::Method::GET && says(UPGRADE, "websocket") && says(CONNECTION, "upgrade")
 }
 
 fn not_served(source: &Source) -> Refuse {
@@ -203,14 +275,18 @@ fn arrival(source: &Source, case: &Case<'_>) -> Arrival {
     Arrival {
         source: source.name.clone(),
         received_at: case.at,
-        peer: Some(case.peer),
-        dedupe_window: source.dedupe_window,
+        peer: Some(case.client),
+        // A repeat wants an answer like the first one did.
+        dedupe_window: if source.relay.is_some() { Duration::ZERO } else { source.dedupe_window },
     }
 }
 
 /// The request as verification and the store take it: bytes, not meanings.
-fn received(case: &Case<'_>, target: &str) -> Result<Received, Refused> {
-    let headers = case.parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+///
+/// The credentials that a login checked end here: they are nobody else's, neither the store's nor the application's.
+fn received(case: &Case<'_>, target: &str, logged_in: bool) -> Result<Received, Refused> {
+    let kept = case.parts.headers.iter().filter(|(name, _)| !(logged_in && *name == AUTHORIZATION));
+    let headers = kept.map(|(name, value)| (name.as_str(), value.as_bytes()));
     let headers = Headers::from_pairs(headers)
         .map_err(|error| Refused::new(Refuse::BadRequest, "http.header_invalid", error.to_string()))?;
     let method = match case.parts.method.as_str() {

@@ -17,9 +17,17 @@ mod head;
 mod ingest;
 pub mod lifecycle;
 mod listener;
+pub mod login;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "called once `trusted_proxies` and `proxy_protocol` are read")
+)]
+mod origin;
+mod relay;
 pub mod runtime;
 mod server;
 pub mod store;
+mod tunnel;
 
 pub use lifecycle::Lifecycle;
 pub use runtime::Runtime;

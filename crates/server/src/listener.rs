@@ -11,30 +11,48 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::config::Limits;
 use crate::connection::{self, Watch};
 use crate::lifecycle::Lifecycle;
+use crate::origin::forwarded::Trust;
+use crate::origin::proxy_protocol;
 
 /// How long to wait after an accept that failed, for want of descriptors most of all: neither spinning nor giving up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Whom a listener believes about where a connection comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// Who may speak for others.
+    pub(crate) trust: Trust,
+    /// Whether each connection begins with a PROXY preamble: required or not, never guessed.
+    pub(crate) proxy_protocol: bool,
+}
+
 /// Accepts until the soft stop; `service` makes what answers a connection.
-pub(crate) async fn run<M, S, B>(listener: TcpListener, seats: Arc<Seats>, lifecycle: Lifecycle, service: M)
-where
-    M: Fn(IpAddr, &Arc<Watch>) -> S,
+pub(crate) async fn run<M, S, B>(
+    listener: TcpListener,
+    intake: Arc<Intake>,
+    seats: Arc<Seats>,
+    lifecycle: Lifecycle,
+    service: M,
+) where
+    M: Fn(IpAddr, &Arc<Watch>) -> S + Send + Sync + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let service = Arc::new(service);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = lifecycle.soft.cancelled() => return,
         };
-        let (stream, peer) = match accepted {
+        let (mut stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::error!(event = "accept.failed", %error, "pausing");
@@ -42,19 +60,30 @@ where
                 continue;
             }
         };
-        let peer = canonical(peer);
-        let Some(seat) = seats.take(peer) else {
+        let peer = canonical(address);
+        let Some(seat) = seats.take(peer, intake.trust.trusts(peer)) else {
             tracing::debug!(event = "conn.limit", %peer, "closed: too many connections");
             continue;
         };
         // Answers are small and final: waiting for more to send only makes them late.
         let _ = stream.set_nodelay(true);
-        let watch = Watch::new();
-        let service = service(peer, &watch);
-        let shared = lifecycle.clone();
+        let (intake, service, shared) = (Arc::clone(&intake), Arc::clone(&service), lifecycle.clone());
         lifecycle.tracker.spawn(async move {
+            let _seat = seat;
+            let mut peer = peer;
+            if intake.proxy_protocol {
+                let deadline = Instant::now() + proxy_protocol::PATIENCE;
+                match proxy_protocol::accept(&mut stream, address, &intake.trust, deadline).await {
+                    Ok(named) => peer = canonical(named),
+                    Err(why) => {
+                        tracing::warn!(event = proxy_protocol::CODE, %peer, %why, "closed");
+                        return;
+                    }
+                }
+            }
+            let watch = Watch::new();
+            let service = service(peer, &watch);
             connection::serve(stream, watch, service, &shared).await;
-            drop(seat);
         });
     }
 }
@@ -79,12 +108,14 @@ impl Seats {
     }
 
     /// A seat for a connection, if there is one.
-    fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Seat> {
+    ///
+    /// A trusted proxy stands for many senders, so it may have as many as there are.
+    fn take(self: &Arc<Self>, peer: IpAddr, trusted: bool) -> Option<Seat> {
         let address = group(peer);
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_insert(0);
-        if *count >= self.limits.per_address || self.taken.load(Ordering::Relaxed) >= self.limits.connections
-        {
+        let own = if trusted { self.limits.connections } else { self.limits.per_address };
+        if *count >= own || self.taken.load(Ordering::Relaxed) >= self.limits.connections {
             if *count == 0 {
                 by_address.remove(&address);
             }
@@ -133,13 +164,14 @@ mod tests {
         let seats = Seats::new(Limits { connections: 3, per_address: 2 });
         let (a, b): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let same_64: IpAddr = "2001:db8::2".parse().unwrap();
-        let first = seats.take(a).unwrap();
-        let _second = seats.take(a).unwrap();
-        assert!(seats.take(a).is_none(), "two from one address");
+        let first = seats.take(a, false).unwrap();
+        let _second = seats.take(a, false).unwrap();
+        assert!(seats.take(a, false).is_none(), "two from one address");
+        drop(seats.take(a, true).expect("a proxy may have more"));
         drop(first);
-        let _third = seats.take(b).unwrap();
-        let _fourth = seats.take(same_64).unwrap();
-        assert!(seats.take("10.9.9.9".parse().unwrap()).is_none(), "three in all");
+        let _third = seats.take(b, false).unwrap();
+        let _fourth = seats.take(same_64, false).unwrap();
+        assert!(seats.take("10.9.9.9".parse().unwrap(), true).is_none(), "three in all");
         assert_eq!(seats.by_address.lock().unwrap().len(), 2);
     }
 }

@@ -17,7 +17,9 @@ use crate::admin::{self, AdminState, Token};
 use crate::config::{Config, Limits, Source};
 use crate::ingest::Ingress;
 use crate::lifecycle::{DRAIN, Lifecycle};
-use crate::listener::{self, Seats};
+use crate::listener::{self, Intake, Seats};
+use crate::origin::forwarded::Trust;
+use crate::relay::Relays;
 use crate::runtime::Runtime;
 
 /// What a server is made of. The listeners are bound already, so that whoever builds the configuration can know the
@@ -132,13 +134,22 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         .filter_map(|source| Some((source.name.clone(), source.signer.as_ref()?.signer.clone())))
         .collect();
     let names = destinations.iter().map(|destination| destination.name.clone()).collect();
+    let guard = Arc::new(Guard::new(own));
+    let relays = Arc::new(Relays::new(
+        &destinations,
+        &guard,
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        Arc::clone(&observer),
+        lifecycle.clone(),
+    ));
     let engine = Engine::start(EngineParts {
         store: Arc::clone(&store),
         destinations,
         signers,
         clock: Arc::clone(&clock),
         observer: Arc::clone(&observer),
-        guard: Guard::new(own),
+        guard,
         tracker: lifecycle.tracker.clone(),
         soft: lifecycle.soft.clone(),
         hard: lifecycle.hard.clone(),
@@ -161,8 +172,8 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         .map_err(|source| ServeError::Folder { file: "runtime.json", source })?;
 
     let router = admin::router(Arc::new(state));
-    let seats = Seats::new(Limits::default());
-    lifecycle.tracker.spawn(listener::run(bound.admin, seats, lifecycle.clone(), move |_, watch| {
+    let (intake, seats) = (Arc::new(Intake::default()), Seats::new(Limits::default()));
+    lifecycle.tracker.spawn(listener::run(bound.admin, intake, seats, lifecycle.clone(), move |_, watch| {
         let (router, watch) = (TowerToHyperService::new(router.clone()), Arc::clone(watch));
         service_fn(move |request| {
             let in_flight = watch.request();
@@ -182,12 +193,18 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         clock,
         observer,
         lifecycle.tracker.clone(),
+        relays,
     ));
     let seats = Seats::new(config.server.limits);
+    let intake = Arc::new(Intake {
+        trust: Trust::new(config.server.trusted_proxies.clone()),
+        proxy_protocol: config.server.proxy_protocol,
+    });
     for socket in bound.ingress {
-        let (ingress, seats) = (Arc::clone(&ingress), Arc::clone(&seats));
+        let (ingress, intake, seats) = (Arc::clone(&ingress), Arc::clone(&intake), Arc::clone(&seats));
         lifecycle.tracker.spawn(listener::run(
             socket,
+            intake,
             seats,
             lifecycle.clone(),
             move |peer: IpAddr, watch| {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hookhouse_core::{DestinationName, SourceName};
 use hookhouse_delivery::{Destination, RetrySchedule};
 use hookhouse_server::config::{
-    AdminConfig, AllowIps, Answer, Config, Limits, ServerConfig, Source, SourceSigner, StoreConfig,
+    AdminConfig, AllowIps, Answer, Config, Counters, Limits, ServerConfig, Source, SourceSigner, StoreConfig,
 };
 use hookhouse_verify::sign::Signer;
 use hookhouse_verify::twilio::{self, PublicUrl};
@@ -59,6 +59,8 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
             listen: vec![plan.ingress],
             public_url,
             hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             limits: Limits::default(),
         },
         admin: AdminConfig { listen: plan.admin, allowed_hosts: Vec::new() },
@@ -114,6 +116,9 @@ impl Endpoint {
             dedupe_window: Duration::from_secs(7 * 24 * 3600),
             deliver,
             allow_ips: AllowIps::default(),
+            addresses: Counters::default(),
+            login: None,
+            relay: None,
         })
     }
 }
@@ -126,7 +131,7 @@ fn x_verifier(plan: &Plan<'_>) -> Result<Verifier, Failure> {
 
 fn twilio_verifier(plan: &Plan<'_>, urls: Vec<PublicUrl>) -> Result<Verifier, Failure> {
     let key = Key::new("auth_token", plan.secrets.twilio.secret.clone());
-    let settings = twilio::Settings { urls, tokens: vec![key], shared_keys: Vec::new() };
+    let settings = twilio::Settings { urls, tokens: vec![key], ..Default::default() };
     Ok(Verifier::Twilio(twilio::Verifier::new(settings)?))
 }
 

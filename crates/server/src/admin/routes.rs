@@ -34,6 +34,7 @@ pub(super) async fn status(State(state): Admin) -> Answer<Status> {
         provider: source.provider.clone(),
         path: source.path.clone(),
         deliver: source.deliver.clone(),
+        addresses: source.addresses.snapshot(),
     };
     let standings = state.engine.standings();
     let destinations = state.store.backlogs().await?.into_iter().map(|backlog| {

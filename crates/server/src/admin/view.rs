@@ -7,6 +7,8 @@ use hookhouse_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::config::Counts;
+
 /// A stretch of a list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct List<T> {
@@ -150,6 +152,8 @@ pub struct SourceView {
     pub path: String,
     /// Who gets its events.
     pub deliver: Vec<hookhouse_core::DestinationName>,
+    /// What its `allow_ips` said of its callers, since the start.
+    pub addresses: Counts,
 }
 
 /// A wish to deliver an event again.

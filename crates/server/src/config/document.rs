@@ -82,7 +82,7 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
     unused(&destinations, &outcomes, loader);
     let routes: Vec<_> = outcomes
         .iter()
-        .filter_map(|outcome| Some((outcome.provider?, &outcome.deliver)))
+        .filter_map(|outcome| Some((outcome.provider?, &outcome.named)))
         .flat_map(|(provider, deliver)| deliver.iter().map(move |name| (provider, name.clone())))
         .collect();
     reuse::check(&loader.uses.borrow(), &routes, report);
@@ -160,7 +160,7 @@ fn overlaps(outcomes: &[Outcome], loader: &Loader<'_>) {
 fn unused<T>(destinations: &[(T, Option<DestinationName>, Span)], outcomes: &[Outcome], loader: &Loader<'_>) {
     for (_, name, key) in destinations {
         let Some(name) = name else { continue };
-        if !outcomes.iter().any(|outcome| outcome.deliver.contains(name)) {
+        if !outcomes.iter().any(|outcome| outcome.named.contains(name)) {
             loader.report.push_missing(
                 Diagnostic::warning(
                     Code::UnusedDestination,

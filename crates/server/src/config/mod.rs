@@ -56,11 +56,13 @@ pub use self::diagnostics::Diagnostics;
 pub use self::environment::{Environment, ProcessEnv};
 use self::loader::Loader;
 pub use self::model::{
-    AdminConfig, AllowIps, Answer, Config, Limits, ServerConfig, Source, SourceSigner, StoreConfig,
+    AdminConfig, AllowIps, Answer, Config, Limits, OnFailure, RelaySettings, ServerConfig, Source,
+    SourceSigner, StoreConfig,
 };
 use self::report::Report;
 pub use self::source::providers;
 pub use self::template::template;
+pub use crate::origin::allow::{Counters, Counts};
 
 /// More than any configuration; a larger file is some other file.
 const LARGEST: u64 = 4 << 20;

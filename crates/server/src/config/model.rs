@@ -10,6 +10,9 @@ use hookhouse_verify::Verifier;
 use hookhouse_verify::twilio::PublicUrl;
 use ipnet::IpNet;
 
+use crate::login::Login;
+use crate::origin::allow::Counters;
+
 /// A whole configuration, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -34,6 +37,10 @@ pub struct ServerConfig {
     pub public_url: Option<PublicUrl>,
     /// The `Host` values that are served, in lower case, without the port; empty for any.
     pub hosts: Vec<String>,
+    /// Who may say where a request came from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether each connection begins with a PROXY preamble.
+    pub proxy_protocol: bool,
     /// How many connections are served.
     pub limits: Limits,
 }
@@ -102,6 +109,35 @@ pub struct Source {
     pub answer: Answer,
     /// Which addresses may call.
     pub allow_ips: AllowIps,
+    /// How often that said what.
+    pub addresses: Counters,
+    /// Who must log in before anything else is looked at; `None` for nobody.
+    pub login: Option<Login>,
+    /// The application that answers the sender itself, if one does.
+    pub relay: Option<RelaySettings>,
+}
+
+/// An application that answers the sender itself.
+#[derive(Debug, Clone)]
+pub struct RelaySettings {
+    /// Which destination.
+    pub to: DestinationName,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// What becomes of the event when it does not answer.
+    pub on_failure: OnFailure,
+    /// What is answered then; without it, 504 or 502.
+    pub fallback: Option<Answer>,
+}
+
+/// What becomes of a relayed event that nobody answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It is kept, and that is all.
+    #[default]
+    Fallback,
+    /// It is delivered later, by the destination's schedule.
+    Queue,
 }
 
 /// How a source's own provider signs, and with what.

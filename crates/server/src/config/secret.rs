@@ -76,6 +76,23 @@ impl fmt::Display for Place {
 impl Loader<'_> {
     /// The secret that a reference leads to; `key` is the setting's name. Whatever is wrong is reported.
     pub(super) fn secret(&self, key: &str, given: &Given<Reference<RawSecret>>) -> Option<Secret> {
+        let (place, span, bytes) = self.lookup(key, given)?;
+        self.strong(key, &place, &span, bytes)
+    }
+
+    /// The password that a reference leads to. There is no floor: nobody can try passwords against it without asking
+    /// us each time.
+    pub(super) fn password(&self, key: &str, given: &Given<Reference<RawSecret>>) -> Option<Secret> {
+        let (place, span, bytes) = self.lookup(key, given)?;
+        let secret = Secret::new(bytes);
+        if secret.is_err() {
+            let message = format!("`{key}`: {place} is empty");
+            self.report.push(Diagnostic::error(Code::WeakSecret, &span, message));
+        }
+        secret.ok()
+    }
+
+    fn lookup(&self, key: &str, given: &Given<Reference<RawSecret>>) -> Option<(Place, Span, Vec<u8>)> {
         let raw = match &given.value {
             Reference::Table(raw) => raw,
             Reference::Literal => {
@@ -97,7 +114,7 @@ impl Loader<'_> {
         };
         let (place, span) = self.place(key, &given.span, raw)?;
         let bytes = self.read(key, &place, &span)?;
-        self.strong(key, &place, &span, bytes)
+        Some((place, span, bytes))
     }
 
     /// The former secret that a reference leads to, and until when it counts.

@@ -45,21 +45,17 @@ pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> (Serve
     if let Some(section) = section {
         section.finish("the server", |_| None);
     }
-    if let Some(given) = raw.trusted_proxies.given() {
-        for network in given.value.iter() {
-            loader.network(network);
-        }
-    }
-    loader.not_built(
-        &raw.trusted_proxies,
-        "server.trusted_proxies",
-        "the peer's own address counts; leave it out",
-    );
-    if raw.proxy_protocol.value() == Some(&true) {
-        loader.not_built(
-            &raw.proxy_protocol,
-            "server.proxy_protocol",
-            "put a proxy in front that does not need it, or `false`",
+    let trusted_proxies: Vec<_> =
+        raw.trusted_proxies.elements().filter_map(|network| loader.network(network)).collect();
+    let proxy_protocol = raw.proxy_protocol.value().copied().unwrap_or(false);
+    if let Some(given) = raw.proxy_protocol.given().filter(|given| given.value)
+        && raw.trusted_proxies.given().is_none_or(|list| list.value.is_empty())
+    {
+        loader.report.missing_key(
+            &given.span,
+            "trusted_proxies",
+            "a PROXY preamble counts only from a proxy that is trusted",
+            "`trusted_proxies = [\"10.0.0.0/8\"]`, with the addresses of your proxies",
         );
     }
     loader.not_built(
@@ -81,6 +77,8 @@ pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> (Serve
         listen: listen(&raw.listen, loader),
         public_url: public_url.value().cloned(),
         hosts: loader.host_names(&raw.hosts),
+        trusted_proxies,
+        proxy_protocol,
         limits: raw.limits.value().map_or_else(Limits::default, |raw| limits(raw, loader)),
     };
     (config, public_url)

@@ -4,7 +4,7 @@ use http::HeaderValue;
 use serde::Deserialize;
 
 use super::super::diagnostic::{Code, Diagnostic};
-use super::super::field::Field;
+use super::super::field::{Field, Given};
 use super::super::loader::Loader;
 use super::super::model::Answer;
 use super::super::numbers::Count;
@@ -26,6 +26,11 @@ pub(super) fn read(field: &Field<RawAnswer>, provider: Option<Provider>, loader:
             _ => Answer::empty(),
         };
     };
+    read_given(given, loader)
+}
+
+/// An answer that is given.
+pub(super) fn read_given(given: &Given<RawAnswer>, loader: &Loader<'_>) -> Answer {
     let raw = &given.value;
     let status = loader.count(&raw.status, "status", 200..=299, 200);
     let body = raw.body.value().cloned().unwrap_or_default();

@@ -10,8 +10,10 @@ mod allow;
 mod answer;
 mod described;
 mod keys;
+mod login;
 mod path;
 mod provider;
+mod relay;
 mod scheme;
 mod twilio;
 mod x;
@@ -21,20 +23,23 @@ use std::time::Duration;
 use hookhouse_core::{DestinationName, SourceName};
 use hookhouse_verify::twilio::PublicUrl;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use self::allow::Mode;
 use self::answer::RawAnswer;
+use self::login::{RawBasic, RawDigest};
 use self::provider::Provider;
 pub use self::provider::providers;
+use self::relay::RawRelay;
 use super::diagnostic::{Code, Diagnostic, Span};
-use super::field::{Field, List};
+use super::field::{Field, Given, List};
 use super::loader::Loader;
 use super::model::Source;
 use super::section::Section;
 use super::server::public_url;
 use super::suggestion::did_you_mean;
 use super::units::{Period, Size};
+use crate::login::{Login, NonceKey};
+use crate::origin::allow::Counters;
 
 const MAX_BODY: u64 = 1 << 20;
 
@@ -57,9 +62,9 @@ struct RawSource {
     answer: Field<RawAnswer>,
     allow_ips: Field<List<String>>,
     allow_ips_mode: Field<Mode>,
-    basic_auth: Field<IgnoredAny>,
-    digest_auth: Field<IgnoredAny>,
-    relay: Field<IgnoredAny>,
+    basic_auth: Field<RawBasic>,
+    digest_auth: Field<RawDigest>,
+    relay: Field<RawRelay>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,7 +86,8 @@ pub(super) struct Outcome {
     pub(super) name: String,
     pub(super) provider: Option<&'static str>,
     pub(super) path: Option<(String, Span)>,
-    pub(super) deliver: Vec<DestinationName>,
+    /// The destinations that it names, to deliver or to relay to.
+    pub(super) named: Vec<DestinationName>,
     pub(super) source: Option<Source>,
 }
 
@@ -100,14 +106,9 @@ pub(super) fn read(
 
     let scheme = provider.and_then(|provider| provider.scheme(label, section, url, loader));
     provider::finish(provider, section, loader);
-    for (field, key) in [(&raw.basic_auth, "basic_auth"), (&raw.digest_auth, "digest_auth")] {
-        loader.not_built(field, key, "leave it out: the signature proves the request");
-    }
-    loader.not_built(
-        &raw.relay,
-        "relay",
-        "leave it out: events are acknowledged at once and delivered by `deliver`",
-    );
+    let basic = login::basic(&raw.basic_auth, loader);
+    let digest = login::digest(&raw.digest_auth, loader);
+    let relay = relay::read(&raw.relay, around.destinations, loader);
 
     let path = path::read(&raw.path, section, loader);
     let methods = methods(&raw.methods, provider, loader);
@@ -119,6 +120,8 @@ pub(super) fn read(
 
     let source = match (name, provider, scheme, &path) {
         (Some(name), Some(provider), Some(scheme), Some((path, _))) => Some(Source {
+            login: Login::new(name.clone(), basic.as_ref(), digest.as_ref(), NonceKey::new(rand::random())),
+            relay: relay.clone(),
             name,
             path: path.clone(),
             methods,
@@ -131,10 +134,17 @@ pub(super) fn read(
             deliver: deliver.clone(),
             answer,
             allow_ips,
+            addresses: Counters::default(),
         }),
         _ => None,
     };
-    Outcome { name: label.to_owned(), provider: provider.map(Provider::name), path, deliver, source }
+    Outcome {
+        name: label.to_owned(),
+        provider: provider.map(Provider::name),
+        path,
+        named: deliver.iter().cloned().chain(relay.map(|relay| relay.to)).collect(),
+        source,
+    }
 }
 
 fn max_body(field: &Field<Size>, loader: &Loader<'_>) -> u64 {
@@ -182,27 +192,31 @@ fn methods(field: &Field<List<String>>, provider: Option<Provider>, loader: &Loa
 fn deliver(field: &Field<List<String>>, destinations: &[&str], loader: &Loader<'_>) -> Vec<DestinationName> {
     let mut deliver: Vec<DestinationName> = Vec::new();
     for given in field.elements() {
-        let text = given.value.as_str();
-        if !destinations.contains(&text) {
-            let help = match destinations {
-                [] => format!("add a section `[destination.{text}]` with a `url`"),
-                known => did_you_mean(text, known, "the destinations are"),
-            };
-            loader.report.push_missing(
-                Diagnostic::error(
-                    Code::UnknownDestination,
-                    &given.span,
-                    format!("unknown destination `{text}`"),
-                )
-                .label("named here and nowhere configured")
-                .help(help),
-            );
-        } else if deliver.iter().any(|other| other.as_str() == text) {
-            loader.report.value(&given.span, format!("`{text}` is listed twice"));
-        } else if let Ok(name) = text.parse() {
-            // The section of a name that does not parse reports it.
+        let Some(name) = destination(given, destinations, loader) else { continue };
+        if deliver.contains(&name) {
+            loader.report.value(&given.span, format!("`{name}` is listed twice"));
+        } else {
             deliver.push(name);
         }
     }
     deliver
+}
+
+/// A destination by its name; one that does not exist is reported.
+fn destination(given: &Given<String>, destinations: &[&str], loader: &Loader<'_>) -> Option<DestinationName> {
+    let text = given.value.as_str();
+    if destinations.contains(&text) {
+        // The section of a name that does not parse reports it.
+        return text.parse().ok();
+    }
+    let help = match destinations {
+        [] => format!("add a section `[destination.{text}]` with a `url`"),
+        known => did_you_mean(text, known, "the destinations are"),
+    };
+    loader.report.push_missing(
+        Diagnostic::error(Code::UnknownDestination, &given.span, format!("unknown destination `{text}`"))
+            .label("named here and nowhere configured")
+            .help(help),
+    );
+    None
 }

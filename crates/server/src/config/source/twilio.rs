@@ -77,7 +77,12 @@ pub(super) fn read(
         (None, None) => return None,
     };
     let tokens = current.into_iter().chain(former).collect();
-    match twilio::Verifier::new(twilio::Settings { urls: vec![url], tokens, shared_keys }) {
+    match twilio::Verifier::new(twilio::Settings {
+        urls: vec![url],
+        tokens,
+        shared_keys,
+        ..Default::default()
+    }) {
         Ok(verifier) => Some(Scheme {
             verifier: Verifier::Twilio(verifier),
             signer: Some(SourceSigner { signer: Signer::Twilio { algorithm, shared_key }, secret }),

@@ -243,8 +243,6 @@ fn what_is_not_built_is_never_ignored() {
     let files = [
         server("listen = [\"unix:/run/hookhouse.sock\"]"),
         server("listen = [\"fd:http\"]"),
-        server("trusted_proxies = [\"10.0.0.0/8\"]"),
-        server("proxy_protocol = true"),
         server("tls = { acme = { contact = \"mailto:a@example.com\" } }"),
         format!("[listener.plain]\naddress = \":80\"\n{SOURCE}"),
         store("url = \"nats://host:4222\""),
@@ -253,9 +251,6 @@ fn what_is_not_built_is_never_ignored() {
         x("api = { bearer = { env = \"X_BEARER\" } }"),
         x("crc = { rate = \"10/m\" }"),
         twilio("accounts = { AC1 = { env = \"TWILIO_AUTH_TOKEN\" } }"),
-        twilio("basic_auth = { user = \"twilio\", password = { env = \"TWILIO_BASIC\" } }"),
-        twilio("digest_auth = { user = \"twilio\", password = { env = \"TWILIO_BASIC\" } }"),
-        twilio("relay = { to = \"app\", deadline = \"10s\" }"),
         app("filter = 'true'"),
         app("transform = { jq = '.' }"),
     ];
