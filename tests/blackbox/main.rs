@@ -3,3 +3,4 @@
 mod delivery;
 mod dev;
 mod durability;
+mod relay;

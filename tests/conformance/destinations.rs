@@ -1,7 +1,7 @@
 //! Destinations: where events must not go, and what a bad one must not do to us.
 //!
 //! S02 (a name that resolves to something else the second time) needs a resolver that lies, so the delivery engine's own
-//! tests drive it: `crates/delivery/tests/conformance.rs`.
+//! tests drive it: `crates/delivery/tests/engine/ssrf.rs`.
 
 use std::time::Duration;
 
