@@ -43,6 +43,15 @@ impl Contender {
         );
         let path = folder.path().join("hookhouse.toml");
         std::fs::write(&path, config)?;
+        // The server itself is started silent; what it would say about its configuration is said here.
+        let checked = Command::new(binary)
+            .args(["check", "--config"])
+            .arg(&path)
+            .env(SECRET_VARIABLE, Events::SECRET)
+            .stdout(Stdio::null())
+            .status()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        anyhow::ensure!(checked.success(), "{} does not take its configuration", binary.display());
         let process = command(binary)
             .args(["serve", "--config"])
             .arg(&path)
