@@ -5,7 +5,12 @@
 //! is in the database, and a writer that never pauses never gives that moment. So the thread repeats its work until
 //! only a few pages are left, and then asks the writer to move those itself between two batches, which makes the
 //! moment. Beginning the log anew also means overwriting it, which a file system syncs faster than a growing file.
+//!
+//! SQLite syncs the database only when the last page is moved, which would be all at once and in front of somebody's
+//! acknowledgement. So the thread syncs it too, after each of its rounds, through a file of its own.
 
+use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -23,6 +28,15 @@ const ROUNDS: usize = 8;
 /// A log of so many times the restart size means that the disk takes pages more slowly than the writer makes them:
 /// then the writer has to wait for it.
 const FAR_BEHIND: i64 = 8;
+
+/// What went wrong beside the writer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("moving pages into the database failed: {0}")]
+    Move(rusqlite::Error),
+    #[error("syncing the database failed: {0}")]
+    Sync(io::Error),
+}
 
 /// What the writer and the thread tell each other.
 #[derive(Debug, Default)]
@@ -73,21 +87,22 @@ impl Checkpoints {
     /// # Errors
     /// When the disk failed. That is as final as in a commit: pages that a failed fsync threw away must not pass for
     /// written because the next one succeeds.
-    pub(crate) fn run(&self, conn: &Connection) -> rusqlite::Result<()> {
+    pub(crate) fn run(&self, conn: &Connection, database: &File) -> Result<(), Failure> {
         while self.wait() {
-            match self.catch_up(conn) {
+            match self.catch_up(conn, database) {
                 // Without space in the database the pages stay in the log.
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {}
+                Err(Failure::Move(error)) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {}
                 outcome => outcome?,
             }
         }
         Ok(())
     }
 
-    fn catch_up(&self, conn: &Connection) -> rusqlite::Result<()> {
+    fn catch_up(&self, conn: &Connection, database: &File) -> Result<(), Failure> {
         let mut before = None;
         for _ in 0..ROUNDS {
-            let (pages, moved) = checkpoint(conn)?;
+            let (pages, moved) = checkpoint(conn).map_err(Failure::Move)?;
+            database.sync_data().map_err(Failure::Sync)?;
             if pages < self.restart_pages {
                 return Ok(());
             }

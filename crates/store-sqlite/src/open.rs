@@ -1,5 +1,6 @@
 //! Putting a store together from what the file holds, and taking it apart again.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) struct Running {
     threads: Option<Threads>,
+    /// Closed after SQLite has closed the same file: closing any descriptor of it ends the locks of them all.
+    _database: Option<Arc<File>>,
     /// Let go of last: then another process may come.
     _folder: Folder,
 }
@@ -104,10 +107,12 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
         refusals_kept: options.tuning.refusals,
         runtime: Handle::try_current().ok(),
     });
-    let threads = Threads::start(&shared, writer, compactor, frozen, checkpointer)
-        .map_err(|source| OpenError::Io { path: options.path, source })?;
+    let io = |source| OpenError::Io { path: options.path.clone(), source };
+    let database = Arc::new(File::open(&file).map_err(io)?);
+    let checkpointer = (checkpointer, Arc::clone(&database));
+    let threads = Threads::start(&shared, writer, compactor, frozen, checkpointer).map_err(io)?;
     tracing::info!(file = %file.display(), events = end.head - end.removed, "store.recovered");
-    Ok(Opened { shared, running: Running { threads: Some(threads), _folder: folder } })
+    Ok(Opened { shared, running: Running { threads: Some(threads), _database: Some(database), _folder: folder } })
 }
 
 /// Opens a store to read what a process left that is not running any more.
@@ -131,7 +136,7 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Opened, OpenError> {
     shared.gauges().removed = end.removed;
     shared.gauges().problem = Some("the store is open for reading only".to_owned());
     shared.queue.end(StoreError::Closed);
-    Ok(Opened { shared: Arc::new(shared), running: Running { threads: None, _folder: folder } })
+    Ok(Opened { shared: Arc::new(shared), running: Running { threads: None, _database: None, _folder: folder } })
 }
 
 impl Running {
@@ -159,12 +164,12 @@ impl Threads {
         writer: Writer,
         compactor: Compactor,
         frozen: Receiver<Arc<Frozen>>,
-        checkpointer: Connection,
+        (checkpointer, database): (Connection, Arc<File>),
     ) -> io::Result<Self> {
         let named = |name: &str| thread::Builder::new().name(format!("store-{name}"));
         let for_checkpoints = Arc::clone(shared);
         let checkpoints = move || {
-            if let Err(error) = for_checkpoints.checkpoints.run(&checkpointer) {
+            if let Err(error) = for_checkpoints.checkpoints.run(&checkpointer, &database) {
                 for_checkpoints.fail(&error.to_string());
             }
         };

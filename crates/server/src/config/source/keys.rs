@@ -4,7 +4,7 @@ use hookhouse_core::{Secret, Timestamp};
 use hookhouse_verify::{Key, SchemeError};
 
 use super::super::diagnostic::{Code, Diagnostic, Span};
-use super::super::field::{Field, List};
+use super::super::field::{Field, Given, List};
 use super::super::loader::Loader;
 use super::super::reuse::{Role, Use};
 use super::super::secret::{RawFormerSecret, RawSecret, Reference};
@@ -30,7 +30,11 @@ impl<'a> KeyRing<'a> {
 
     /// The key of a setting, where it is given and good.
     pub(super) fn key(&mut self, name: &str, field: &SecretField) -> Option<Key> {
-        let given = field.given()?;
+        self.given(name, field.given()?)
+    }
+
+    /// The key of a secret that is given, if it is good.
+    pub(super) fn given(&mut self, name: &str, given: &Given<Reference<RawSecret>>) -> Option<Key> {
         let secret = self.loader.secret(name, given)?;
         Some(self.add(name.to_owned(), secret, &given.span, None))
     }

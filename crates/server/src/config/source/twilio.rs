@@ -2,14 +2,14 @@
 
 use hookhouse_verify::Verifier;
 use hookhouse_verify::sign::Signer;
-use hookhouse_verify::twilio::{self, Algorithm, PublicUrl, SharedKey};
+use hookhouse_verify::twilio::{self, Account, Algorithm, PublicUrl, SharedKey};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::super::field::{Entries, Field};
 use super::super::loader::Loader;
 use super::super::model::SourceSigner;
 use super::super::reuse::Role;
+use super::super::secret::{RawSecret, Reference};
 use super::super::section::Section;
 use super::keys::{FormerField, KeyRing, SecretField};
 use super::provider::Scheme;
@@ -20,7 +20,7 @@ struct RawTwilio {
     auth_token: SecretField,
     previous_secrets: FormerField,
     shared_keys: Field<Entries<RawSharedKey>>,
-    accounts: Field<IgnoredAny>,
+    accounts: Field<Entries<Reference<RawSecret>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,18 +46,13 @@ pub(super) fn read(
     loader: &Loader<'_>,
 ) -> Option<Scheme> {
     let raw: RawTwilio = section.read();
-    loader.not_built(
-        &raw.accounts,
-        "accounts",
-        "give the account's token as `auth_token`, and each account a source of its own",
-    );
-
     let mut ring =
         KeyRing::new(loader, Role::Scheme { source: source.to_owned(), provider: "twilio".to_owned() });
     let current = ring.key("auth_token", &raw.auth_token);
     let former = ring.former(&raw.previous_secrets);
     let shared_keys = shared_keys(&raw.shared_keys, &mut ring, loader);
-    if raw.auth_token.is_missing() && raw.shared_keys.is_missing() {
+    let accounts = accounts(&raw.accounts, &mut ring, loader);
+    if raw.auth_token.is_missing() && raw.shared_keys.is_missing() && raw.accounts.is_missing() {
         section.missing(
             "auth_token",
             "requests are verified with it",
@@ -74,15 +69,13 @@ pub(super) fn read(
     let (algorithm, shared_key, secret) = match (&current, shared_keys.first()) {
         (Some(key), _) => (Algorithm::HmacSha1, None, key.secret.clone()),
         (None, Some(shared)) => (shared.algorithm, Some(shared.id.clone()), shared.key.secret.clone()),
-        (None, None) => return None,
+        (None, None) => {
+            let first = accounts.first().and_then(|account| account.keys.first())?;
+            (Algorithm::HmacSha1, None, first.secret.clone())
+        }
     };
     let tokens = current.into_iter().chain(former).collect();
-    match twilio::Verifier::new(twilio::Settings {
-        urls: vec![url],
-        tokens,
-        shared_keys,
-        ..Default::default()
-    }) {
+    match twilio::Verifier::new(twilio::Settings { urls: vec![url], tokens, shared_keys, accounts }) {
         Ok(verifier) => Some(Scheme {
             verifier: Verifier::Twilio(verifier),
             signer: Some(SourceSigner { signer: Signer::Twilio { algorithm, shared_key }, secret }),
@@ -92,6 +85,25 @@ pub(super) fn read(
             None
         }
     }
+}
+
+/// Accounts with tokens of their own: the AccountSid of a request chooses, the signature proves.
+fn accounts(
+    field: &Field<Entries<Reference<RawSecret>>>,
+    ring: &mut KeyRing<'_>,
+    loader: &Loader<'_>,
+) -> Vec<Account> {
+    let mut accounts = Vec::new();
+    for (sid, given) in field.value().into_iter().flat_map(Entries::iter) {
+        let hex = |digits: &str| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        if !sid.strip_prefix("AC").is_some_and(hex) {
+            loader.report.value(&given.key, "an AccountSid is `AC` and 32 hexadecimal digits");
+        }
+        if let Some(key) = ring.given(&format!("accounts.{sid}"), given) {
+            accounts.push(Account { sid: sid.to_owned(), keys: vec![key] });
+        }
+    }
+    accounts
 }
 
 fn shared_keys(

@@ -232,11 +232,6 @@ fn what_is_not_built_is_never_ignored() {
             "[source.a]\nprovider = \"x\"\npath = \"/a\"\nconsumer_secret = {{ env = \"X_CONSUMER_SECRET\" }}\n{line}\n"
         )
     };
-    let twilio = |line: &str| {
-        format!(
-            "[source.a]\nprovider = \"twilio\"\npath = \"/a\"\nauth_token = {{ env = \"TWILIO_AUTH_TOKEN\" }}\npublic_url = \"https://h.example\"\n{line}\n"
-        )
-    };
     let app = |line: &str| {
         format!("{SOURCE}deliver = [\"app\"]\n[destination.app]\nurl = \"http://10.0.0.1\"\n{line}\n")
     };
@@ -250,7 +245,6 @@ fn what_is_not_built_is_never_ignored() {
         x("heal = true"),
         x("api = { bearer = { env = \"X_BEARER\" } }"),
         x("crc = { rate = \"10/m\" }"),
-        twilio("accounts = { AC1 = { env = \"TWILIO_AUTH_TOKEN\" } }"),
         app("filter = 'true'"),
         app("transform = { jq = '.' }"),
     ];
