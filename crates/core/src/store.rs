@@ -62,7 +62,8 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// first one up to `wait`, then answers with none.
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Lease>, StoreError>;
 
-    /// Records what became of leases, in one commit; the answers are in the order of the settlements.
+    /// Records what became of leases; the answers are in their order. Each settlement counts by itself: a store with
+    /// transactions makes one commit of them, another one need not.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError>;
 
     /// Makes a new delivery of a stored event, due now. `None` where there is no such event.

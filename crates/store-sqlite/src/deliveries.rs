@@ -11,7 +11,8 @@ use hookhouse_core::store::{Backlog, Cursor, DeliveryQuery, Page};
 use hookhouse_core::{Attempt, DeadReason, Delivery, DeliveryId, DeliveryState, EventId};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::consumer::{Consumer, Key};
+use crate::consumer::Consumer;
+use crate::progress::Key;
 use crate::query::{self, ATTEMPT};
 use crate::shared::Shared;
 use crate::time::from_nanos;

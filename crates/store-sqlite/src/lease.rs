@@ -10,8 +10,9 @@ use hookhouse_core::{DeliveryState, StoreError, StoredEvent};
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use crate::consumer::{Consumer, DueRow, Key, Progress, Terms};
+use crate::consumer::Consumer;
 use crate::names::Names;
+use crate::progress::{DueRow, Key, Progress, Terms};
 use crate::query;
 use crate::queue::Op;
 use crate::recent::Look;

@@ -112,7 +112,10 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
     let checkpointer = (checkpointer, Arc::clone(&database));
     let threads = Threads::start(&shared, writer, compactor, frozen, checkpointer).map_err(io)?;
     tracing::info!(file = %file.display(), events = end.head - end.removed, "store.recovered");
-    Ok(Opened { shared, running: Running { threads: Some(threads), _database: Some(database), _folder: folder } })
+    Ok(Opened {
+        shared,
+        running: Running { threads: Some(threads), _database: Some(database), _folder: folder },
+    })
 }
 
 /// Opens a store to read what a process left that is not running any more.
@@ -136,7 +139,10 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Opened, OpenError> {
     shared.gauges().removed = end.removed;
     shared.gauges().problem = Some("the store is open for reading only".to_owned());
     shared.queue.end(StoreError::Closed);
-    Ok(Opened { shared: Arc::new(shared), running: Running { threads: None, _database: None, _folder: folder } })
+    Ok(Opened {
+        shared: Arc::new(shared),
+        running: Running { threads: None, _database: None, _folder: folder },
+    })
 }
 
 impl Running {

@@ -10,18 +10,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookhouse_core::delivery::{Next, Settled, Settlement};
 use hookhouse_core::store::{RetryOutcome, Revision, Subscription};
-use hookhouse_core::{
-    Attempt, AttemptOutcome, DeliveryId, DeliveryState, DestinationName, EventId, StoreError,
-};
+use hookhouse_core::{DeliveryId, DeliveryState, DestinationName, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::consumer::{Consumer, Key, Prepared};
-use crate::dedupe;
+use crate::consumer::Consumer;
+use crate::fault::begin;
 use crate::names::Names;
+use crate::progress::Prepared;
 use crate::queue::Op;
 use crate::shared::Shared;
-use crate::time::to_nanos;
-use crate::writer::begin;
+use crate::{dedupe, replay, settle};
 
 /// Sends somebody an answer.
 pub(crate) type Answer = Box<dyn FnOnce() + Send>;
@@ -49,9 +47,9 @@ pub(crate) enum Done {
 #[derive(Debug)]
 pub(crate) struct HeldSettlement {
     /// Its place among the settlements.
-    index: usize,
-    consumer: Arc<Consumer>,
-    prepared: Prepared,
+    pub(crate) index: usize,
+    pub(crate) consumer: Arc<Consumer>,
+    pub(crate) prepared: Prepared,
 }
 
 impl Done {
@@ -148,14 +146,14 @@ pub(crate) struct Place<'a> {
 pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite::Result<()> {
     let conn = place.conn;
     match (op, &mut *done) {
-        (Op::Settle(settlements, _), Done::Settled { held, .. }) => settle(place, settlements, held),
+        (Op::Settle(settlements, _), Done::Settled { held, .. }) => settle::settle(place, settlements, held),
         (Op::Subscribe(..), Done::Subscribed(wishes)) => subscribe(place, wishes),
         (Op::Redeliver(event, destination, _), _) => {
-            *done = Done::Redelivered(redeliver(place, *event, destination)?);
+            *done = Done::Redelivered(replay::redeliver(place, *event, destination)?);
             Ok(())
         }
         (Op::Retry(delivery, _), _) => {
-            *done = retry(place, delivery)?;
+            *done = replay::retry(place, delivery)?;
             Ok(())
         }
         (Op::PutState { key, value, expected, .. }, _) => {
@@ -176,102 +174,6 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
         (Op::Test(test), _) => test.run(conn),
         (Op::Settle(..) | Op::Subscribe(..), _) => Ok(()),
     }
-}
-
-fn settle(
-    place: &mut Place<'_>,
-    settlements: &[Settlement],
-    held: &[HeldSettlement],
-) -> rusqlite::Result<()> {
-    for HeldSettlement { index, consumer, prepared } in held {
-        if prepared.next == Next::Release {
-            continue;
-        }
-        begin(place.conn)?;
-        place.touched.insert(consumer.id, Arc::clone(consumer));
-        // Retention does not wait for a destination that is no longer named: the event may be gone.
-        if !consumer.lock().active && !exists(place.conn, prepared.key.sequence)? {
-            continue;
-        }
-        let attempt = settlements.get(*index).and_then(|settlement| settlement.attempt.as_ref());
-        if let Some(attempt) = attempt {
-            insert_attempt(place.conn, consumer.id, prepared, attempt)?;
-        }
-        if let Some(state) = prepared.becomes() {
-            let attempts =
-                if attempt.is_some() { prepared.attempt } else { prepared.attempt.saturating_sub(1) };
-            let (due, reason) = match &prepared.next {
-                Next::RetryAt(at) => (Some(to_nanos(*at)), None),
-                Next::GiveUp(reason) => (None, Some(reason.as_str())),
-                Next::Done | Next::Release => (None, None),
-            };
-            let row = ExceptionRow { key: prepared.key, state, attempts, due, reason };
-            put_exception(place.conn, consumer.id, &row)?;
-        }
-    }
-    Ok(())
-}
-
-fn exists(conn: &Connection, sequence: u64) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM events WHERE sequence = ?1")?.exists([sequence.cast_signed()])
-}
-
-fn insert_attempt(
-    conn: &Connection,
-    destination: i64,
-    prepared: &Prepared,
-    attempt: &Attempt,
-) -> rusqlite::Result<()> {
-    let (outcome, status, detail) = match &attempt.outcome {
-        AttemptOutcome::Delivered { status } => ("delivered", Some(*status), None),
-        AttemptOutcome::Refused { status, answer } => ("refused", Some(*status), Some(answer)),
-        AttemptOutcome::Failed { error } => ("failed", None, Some(error)),
-    };
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO attempts \
-         (sequence, destination, round, number, started, duration_ms, outcome, status, detail) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute(params![
-        prepared.key.sequence.cast_signed(),
-        destination,
-        prepared.key.round.cast_signed(),
-        prepared.attempt,
-        to_nanos(attempt.started_at),
-        i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
-        outcome,
-        status,
-        detail,
-    ])?;
-    Ok(())
-}
-
-/// A row of `exceptions`.
-struct ExceptionRow {
-    key: Key,
-    state: DeliveryState,
-    attempts: u32,
-    due: Option<i64>,
-    reason: Option<&'static str>,
-}
-
-fn put_exception(conn: &Connection, destination: i64, row: &ExceptionRow) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO exceptions (sequence, destination, round, state, attempts, due, reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-         ON CONFLICT (sequence, destination, round) DO UPDATE SET \
-         state = excluded.state, attempts = excluded.attempts, due = excluded.due, reason = excluded.reason",
-    )?
-    .execute(params![
-        row.key.sequence.cast_signed(),
-        destination,
-        row.key.round.cast_signed(),
-        row.state.as_str(),
-        row.attempts,
-        row.due,
-        row.reason,
-    ])?;
-    Ok(())
 }
 
 fn subscribe(place: &mut Place<'_>, wishes: &[(Arc<Consumer>, HashSet<i64>)]) -> rusqlite::Result<()> {
@@ -296,94 +198,6 @@ pub(crate) fn keep_position(
     conn.prepare_cached("UPDATE destinations SET position = ?2, owed = ?3 WHERE id = ?1")?
         .execute(params![destination, position.cast_signed(), owed])?;
     Ok(())
-}
-
-fn redeliver(
-    place: &Place<'_>,
-    event: EventId,
-    destination: &DestinationName,
-) -> rusqlite::Result<Option<(Arc<Consumer>, DeliveryId)>> {
-    let sequence = event.position();
-    let Some(consumer) = place.shared.consumers.named(destination) else { return Ok(None) };
-    if id_at(place.conn, sequence)? != Some(event) {
-        return Ok(None);
-    }
-    // Rounds are counted for each event, whichever the destination: so they also put its replays in order.
-    let round: i64 = place
-        .conn
-        .prepare_cached("SELECT coalesce(max(round), 0) + 1 FROM exceptions WHERE sequence = ?1")?
-        .query_row([sequence.cast_signed()], |row| row.get(0))?;
-    let key = Key { sequence, round: round.cast_unsigned() };
-    let due = Some(to_nanos(place.shared.clock.now()));
-    begin(place.conn)?;
-    let row = ExceptionRow { key, state: DeliveryState::Pending, attempts: 0, due, reason: None };
-    put_exception(place.conn, consumer.id, &row)?;
-    let delivery = DeliveryId { event, destination: destination.clone(), round: key.round };
-    Ok(Some((consumer, delivery)))
-}
-
-fn id_at(conn: &Connection, sequence: u64) -> rusqlite::Result<Option<EventId>> {
-    let id: Option<[u8; 16]> = conn
-        .prepare_cached("SELECT id FROM events WHERE sequence = ?1")?
-        .query_row([sequence.cast_signed()], |row| row.get(0))
-        .optional()?;
-    Ok(id.map(EventId::from_bytes))
-}
-
-fn retry(place: &Place<'_>, delivery: &DeliveryId) -> rusqlite::Result<Done> {
-    let refused = |outcome| Ok(Done::Retried { outcome, moved: None });
-    let key = Key { sequence: delivery.event.position(), round: delivery.round };
-    let Some(consumer) = place.shared.consumers.named(&delivery.destination) else {
-        return refused(RetryOutcome::Unknown);
-    };
-    if id_at(place.conn, key.sequence)? != Some(delivery.event) {
-        return refused(RetryOutcome::Unknown);
-    }
-    if consumer.lock().is_held(key) {
-        return refused(RetryOutcome::Refused(DeliveryState::Leased));
-    }
-    let at = (key.sequence.cast_signed(), consumer.id, key.round.cast_signed());
-    let row: Option<(String, u32)> = place
-        .conn
-        .prepare_cached(
-            "SELECT state, attempts FROM exceptions WHERE sequence = ?1 AND destination = ?2 AND round = ?3",
-        )?
-        .query_row(at, |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((state, attempts)) = row else { return refused(without_row(place, &consumer, delivery)?) };
-    let Ok(state) = state.parse::<DeliveryState>() else { return refused(RetryOutcome::Unknown) };
-    if state.after(hookhouse_core::delivery::DeliveryMove::Retry).is_none() {
-        return refused(RetryOutcome::Refused(state));
-    }
-    begin(place.conn)?;
-    let due = Some(to_nanos(place.shared.clock.now()));
-    let row = ExceptionRow { key, state: DeliveryState::Pending, attempts, due, reason: None };
-    put_exception(place.conn, consumer.id, &row)?;
-    Ok(Done::Retried { outcome: RetryOutcome::Due, moved: Some((consumer, state)) })
-}
-
-/// The state of a delivery that is but a place in the log.
-fn without_row(
-    place: &Place<'_>,
-    consumer: &Consumer,
-    delivery: &DeliveryId,
-) -> rusqlite::Result<RetryOutcome> {
-    if delivery.round > 0 {
-        return Ok(RetryOutcome::Unknown);
-    }
-    let sequence = delivery.event.position();
-    let source: i64 = place
-        .conn
-        .prepare_cached("SELECT source FROM events WHERE sequence = ?1")?
-        .query_row([sequence.cast_signed()], |row| row.get(0))?;
-    if let Some(state) = consumer.lock().fresh_state(sequence, source) {
-        return Ok(RetryOutcome::Refused(state));
-    }
-    let tried = place
-        .conn
-        .prepare_cached("SELECT 1 FROM attempts WHERE sequence = ?1 AND destination = ?2 AND round = 0")?
-        .exists([sequence.cast_signed(), consumer.id])?;
-    Ok(if tried { RetryOutcome::Refused(DeliveryState::Delivered) } else { RetryOutcome::Unknown })
 }
 
 /// `None` where the revision is another.

@@ -9,35 +9,28 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hookhouse_core::store::Receipt;
 use hookhouse_core::{Event, EventId, Refusal, Sequence, StoreError, StoredEvent, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::checkpoint;
 use crate::consumer::Consumer;
 use crate::dedupe::{Original, Seen, Step};
+use crate::fault::{Fault, begin, roll_back};
 use crate::ops::{self, Answer, Done, Place};
 use crate::queue::{Append, Batch, Op, Reply};
 use crate::recent::Recent;
 use crate::refusals;
-use crate::retention::{Now, Removed, Retention};
+use crate::retention::Retention;
 use crate::room::Room;
 use crate::row::{DedupeKey, Inserter, NameIds};
 use crate::schema::PAGE_BYTES;
 use crate::shared::Shared;
 use crate::time::{length_nanos, to_nanos};
-
-/// How long the writer sleeps at most: retention and the free space are looked at then.
-const TICK: Duration = Duration::from_secs(1);
-
-/// How long retention rests between slices while there is other work.
-const RETENTION_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a store says whose writer panicked.
 pub(crate) const STOPPED: &str = "the writer stopped unexpectedly";
@@ -49,11 +42,12 @@ pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) seen: Seen,
     pub(crate) retention: Retention,
-    room: Room,
+    pub(crate) room: Room,
     ids: Ids,
     /// The newest event in the file.
-    head: u64,
-    next_slice: Instant,
+    pub(crate) head: u64,
+    /// When retention may go on.
+    pub(crate) next_slice: Instant,
     refusals_kept: i64,
     runtime: Option<Handle>,
 }
@@ -119,24 +113,6 @@ impl Ids {
     }
 }
 
-/// What a failed write means.
-enum Fault {
-    Full(String),
-    /// Another program writes to the file: somebody has it open in a shell.
-    Busy,
-    Fatal(String),
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
-            Some(ErrorCode::DatabaseBusy) => Self::Busy,
-            _ => Self::Fatal(error.to_string()),
-        }
-    }
-}
-
 impl Writer {
     pub(crate) fn new(start: Start) -> Self {
         Self {
@@ -176,18 +152,6 @@ impl Writer {
         }
     }
 
-    fn sleep_until(&self) -> Instant {
-        if self.should_remove() { self.next_slice } else { Instant::now() + TICK }
-    }
-
-    /// Whether there are events to remove, or pages to give back.
-    fn should_remove(&self) -> bool {
-        let wall = to_nanos(self.shared.clock.now());
-        self.retention.is_due(wall, self.room.is_over_size()) || self.room.should_shrink()
-    }
-
-    // ── a batch ────────────────────────────────────────────────────────────────────────────────────────────────────
-
     /// Writes a batch and answers everybody in it.
     fn write(&mut self, batch: &mut Batch) -> Result<(), Fault> {
         if batch.is_empty() {
@@ -214,7 +178,7 @@ impl Writer {
                 self.take(work, batch);
                 Ok(())
             }
-            Err(fault) => self.roll_back(fault, work, batch),
+            Err(fault) => self.undo(fault, work, batch),
         }
     }
 
@@ -343,18 +307,9 @@ impl Writer {
     }
 
     /// Nothing is durable: undo it in memory and say so.
-    fn roll_back(&mut self, fault: Fault, work: Work, batch: &mut Batch) -> Result<(), Fault> {
-        let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
-        let fault = if rolled_back {
-            fault
-        } else {
-            Fault::Fatal("a failed transaction could not be undone".to_owned())
-        };
-        let error = match &fault {
-            Fault::Full(why) => StoreError::Full(why.clone()),
-            Fault::Busy => StoreError::Overloaded,
-            Fault::Fatal(why) => StoreError::Failed(why.clone()),
-        };
+    fn undo(&mut self, fault: Fault, work: Work, batch: &mut Batch) -> Result<(), Fault> {
+        let fault = roll_back(&self.conn, fault);
+        let error = fault.answer();
         self.seen.forget(work.remembered.iter());
         for done in &work.done {
             done.undo();
@@ -367,10 +322,7 @@ impl Writer {
         let answers = batch.ops.drain(..).filter_map(|op| op.fail(error.clone())).collect();
         self.shared.queue.drop_refusals(batch.refusals.drain(..).len());
         self.answer(receipts, answers);
-        match fault {
-            Fault::Full(_) | Fault::Busy => Ok(()),
-            Fault::Fatal(_) => Err(fault),
-        }
+        fault.unless_fatal()
     }
 
     /// Answers a whole batch from one task: the wake-ups happen on the runtime, while the next batch is written.
@@ -388,112 +340,12 @@ impl Writer {
         }
     }
 
-    // ── between batches ────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn keep_house(&mut self) -> Result<(), Fault> {
-        if self.shared.checkpoints.wants_restart() {
-            // Without space in the database the pages stay in the log.
-            match checkpoint::checkpoint(&self.conn).map_err(Fault::from) {
-                Ok(_) | Err(Fault::Full(_) | Fault::Busy) => {}
-                Err(fatal) => return Err(fatal),
-            }
-        }
-        self.look_around(false)?;
-        if Instant::now() < self.next_slice || !self.should_remove() {
-            return Ok(());
-        }
-        match self.remove() {
-            Err(Fault::Full(_) | Fault::Busy) => {
-                self.next_slice = Instant::now() + TICK;
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    /// One slice of retention.
-    fn remove(&mut self) -> Result<(), Fault> {
-        let wall = to_nanos(self.shared.clock.now());
-        let now = Now {
-            wall,
-            head: self.head,
-            over: self.room.is_over_size(),
-            deduped_through: self.seen.through(),
-            dedupe_since: wall.saturating_sub(self.seen.longest()),
-        };
-        let removed = match self.slice(now) {
-            Ok(removed) => removed,
-            Err(error) => {
-                let undone = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
-                self.retention.begin_anew();
-                return Err(match undone {
-                    true => Fault::from(error),
-                    false => Fault::Fatal("a failed removal could not be undone".to_owned()),
-                });
-            }
-        };
-        for (destination, state) in &removed.exceptions {
-            if let Some(consumer) = self.shared.consumers.with_id(*destination) {
-                consumer.lock().counts.remove(*state);
-            }
-        }
-        self.shared.ring.forget(&removed.events);
-        self.shared.gauges().removed += removed.events.len() as u64;
-        self.shared.checkpoints.committed(removed.events.len() as i64 + 1);
-        self.next_slice = Instant::now() + RETENTION_PAUSE;
-        self.look_around(true)
-    }
-
-    fn slice(&mut self, now: Now) -> rusqlite::Result<Removed> {
-        begin(&self.conn)?;
-        let removed = self.retention.slice(&self.conn, &self.shared.consumers.all(), now)?;
-        if self.room.should_shrink() {
-            shrink(&self.conn)?;
-        }
-        self.conn.execute_batch("COMMIT")?;
-        Ok(removed)
-    }
-
-    /// Measures what there is, and tells how the store is.
-    fn look_around(&mut self, at_once: bool) -> Result<(), Fault> {
-        self.room.probe();
-        self.room.measure(&self.conn, at_once)?;
-        self.tell();
-        Ok(())
-    }
-
-    fn tell(&self) {
-        let mut gauges = self.shared.gauges();
-        gauges.used = self.room.used();
-        gauges.free = self.room.free();
-        gauges.problem = self.room.problem(self.retention.is_stuck());
-    }
-
-    // ── the end ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Keeps how far every destination has come.
-    fn leave(&self) {
-        let keep = || {
-            begin(&self.conn)?;
-            for consumer in self.shared.consumers.all() {
-                let row = consumer.lock().row();
-                if let Some((position, owed)) = row {
-                    ops::keep_position(&self.conn, consumer.id, position, &owed)?;
-                }
-            }
-            self.conn.execute_batch("COMMIT")
-        };
-        if let Err(error) = keep() {
-            // Destinations then look at some foreign events again after the next start; nothing else is lost.
-            tracing::warn!(%error, "store.positions_not_kept");
-        }
-    }
-
     /// Answers everybody that nothing is written any more. The connection ends without touching the file.
     fn fail(&self, fault: Fault, batch: &mut Batch) {
         let why = match fault {
-            Fault::Fatal(why) | Fault::Full(why) => why,
-            Fault::Busy => "another program holds the database".to_owned(),
+            Fault::Fatal(why) => why,
+            // Those do not end a store.
+            other => other.answer().to_string(),
         };
         self.shared.fail(&why);
         self.shared.queue.take(batch, Instant::now());
@@ -517,20 +369,4 @@ impl Drop for Watch {
             self.0.queue.take(&mut batch, Instant::now());
         }
     }
-}
-
-/// Begins the transaction, if this is the first write in it: a batch of repeats needs none.
-pub(crate) fn begin(conn: &Connection) -> rusqlite::Result<()> {
-    if conn.is_autocommit() {
-        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    }
-    Ok(())
-}
-
-/// Gives some unused pages back to the file system.
-fn shrink(conn: &Connection) -> rusqlite::Result<()> {
-    let mut vacuum = conn.prepare_cached("PRAGMA incremental_vacuum(64)")?;
-    let mut freed = vacuum.query([])?;
-    while freed.next()?.is_some() {}
-    Ok(())
 }

@@ -303,7 +303,7 @@ async fn a_lease_that_is_abandoned_while_it_reads_loses_nothing() {
     let_others_run().await;
     drop(before);
     let consumer = store.shared().consumers.named(&"app".parse().unwrap()).unwrap();
-    let key = crate::consumer::Key { sequence: 1, round: 0 };
+    let key = crate::progress::Key { sequence: 1, round: 0 };
     eventually("the retry is taken", async || consumer.lock().is_held(key)).await;
     abandoned.abort();
     eventually("the retry is given back", async || !consumer.lock().is_held(key)).await;
