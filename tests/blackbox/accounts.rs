@@ -19,8 +19,10 @@ fn each_account_has_its_own_token() {
         let body = format!("AccountSid={sid}&MessageSid=SM{}&Body=hi", &sid[2..]);
         let secret = Secret::new(token).unwrap();
         let signature = sign(&secret, Algorithm::HmacSha1, "https://h.example/sms", body.as_bytes());
-        let headers =
-            [("content-type", "application/x-www-form-urlencoded"), ("x-twilio-signature", signature.as_str())];
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("x-twilio-signature", signature.as_str()),
+        ];
         send(house.ingress, &request("POST", "/sms", &headers, body.as_bytes())).status
     };
     assert_eq!(post(ONE.0, ONE.1), 200);

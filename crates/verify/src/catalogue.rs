@@ -1,7 +1,8 @@
 //! The providers whose schemes are data.
 //!
 //! `x`, `twilio` and `sendgrid` are no rows: their schemes are code ([`x`](crate::x), [`twilio`](crate::twilio),
-//! [`sendgrid`](crate::sendgrid)). Neither is `hmac`, whose descriptor an operator writes, nor `none`, which has no scheme.
+//! [`sendgrid`](crate::sendgrid)). Neither is `hmac`, whose descriptor an operator writes, nor `none`, which has no
+//! scheme.
 //!
 //! A signed time may lie 300 s from ours, to either side. Slack and Stripe only ask that old requests are refused; one
 //! from the future would otherwise stay acceptable for longer than the tolerance.

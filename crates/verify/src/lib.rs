@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Reading order: [`request`] is what goes in, [`verdict`] is what comes out, [`verifier`] chooses the scheme,
-//! [`x`], [`twilio`], [`sendgrid`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain HMAC scheme is
-//! data and [`catalogue`] the rows written in it, [`sign`] makes what the verifiers accept.
+//! [`x`], [`twilio`], [`sendgrid`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain
+//! HMAC scheme is data and [`catalogue`] the rows written in it, [`sign`] makes what the verifiers accept, [`explain`]
+//! says why they did not accept something.
 //!
 //! ```
 //! use hookhouse_verify::x::{self, SIGNATURE_HEADER, Settings};

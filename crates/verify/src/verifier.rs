@@ -9,8 +9,9 @@ use crate::{hmac, sendgrid, twilio, x};
 
 /// What decides whether a request comes from who it claims to come from.
 ///
-/// It holds the secrets in the form the MAC wants, made once; it prints none of them.
+/// It holds the secrets, and the form of them that the MAC wants, made once; it prints none of them.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a source has one of these for as long as it is configured")]
 pub enum Verifier {
     /// X: events, and the CRC challenge.
     X(x::Verifier),

@@ -13,7 +13,7 @@ use hookhouse_verify::descriptor::{
 };
 use hookhouse_verify::sign::{Draft, Signed, Signer, standard_webhooks};
 use hookhouse_verify::twilio::{self, Algorithm, SharedKey};
-use hookhouse_verify::{Key, Request, Secret, Verdict, Verifier, catalogue, hmac, x};
+use hookhouse_verify::{Key, Request, Secret, Verdict, Verifier, catalogue, hmac, sendgrid, x};
 use jiff::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -43,6 +43,16 @@ fn twilio_verifier() -> Verifier {
     let urls = vec!["https://user:pass@hooks.example.com:8443".parse().unwrap()];
     let settings = twilio::Settings { urls, tokens: keys(), shared_keys: vec![shared], ..Default::default() };
     Verifier::Twilio(twilio::Verifier::new(settings).unwrap())
+}
+
+/// A pair that was made for these tests.
+const PRIVATE: &str = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgP4fY6Tykoh5fBLZARtqv4EMM58FG/8qVCruTwrqikRGhRANCAAR89bqUFFZDkDca3MarSwOs3+xogmAlUJchhXTS98Gt78tfNhKeYEDogNdTVwrzJyKHfp9ioNwaFeHDPuFBgSEj";
+
+fn sendgrid_verifier() -> Verifier {
+    let public = sendgrid::public_key(&Secret::new(PRIVATE).unwrap()).unwrap();
+    let public_keys = vec![Key::new("public_key", Secret::new(public).unwrap())];
+    let tolerance = Some(Duration::from_secs(1));
+    Verifier::SendGrid(sendgrid::Verifier::new(sendgrid::Settings { public_keys, tolerance }).unwrap())
 }
 
 fn hmac_verifier(descriptor: &Descriptor) -> Verifier {
@@ -113,7 +123,11 @@ fn sent(draft: &Draft, signed: &Signed, body: Bytes) -> Request {
 
 /// That the signed draft verifies, and that it does not with any of the other bodies.
 fn holds(verifier: &Verifier, signer: &Signer, draft: &Draft, others: &[Bytes]) -> Result<(), TestCaseError> {
-    let signed = signer.sign(&secret(), draft).unwrap();
+    let secret = match signer {
+        Signer::SendGrid => Secret::new(PRIVATE).unwrap(),
+        _ => secret(),
+    };
+    let signed = signer.sign(&secret, draft).unwrap();
     let verdict = verifier.verify(sent(draft, &signed, draft.body.clone()), now());
     prop_assert!(matches!(verdict, Verdict::Verified(_)), "{signer:?}: {verdict:?}");
     for other in others {
@@ -214,6 +228,17 @@ proptest! {
     }
 
     #[test]
+    fn sendgrid_verifies_what_it_signs(
+        texts in vec(any::<String>(), 0..4),
+        at in any::<prop::sample::Index>(),
+        bit in 0_u8..8,
+    ) {
+        let body = serde_json::json!(texts).to_string();
+        let others = changed(body.as_bytes(), at, bit);
+        holds(&sendgrid_verifier(), &Signer::SendGrid, &draft("POST", "application/json", body), &others)?;
+    }
+
+    #[test]
     fn every_descriptor_verifies_what_it_signs(
         body in vec(any::<u8>(), 0..200),
         at in any::<prop::sample::Index>(),
@@ -265,6 +290,7 @@ proptest! {
             "x-twitter-webhooks-signature", "x-twilio-signature", "x-twilio-webhooks-signature-settings",
             "x-hub-signature-256", "x-slack-signature", "x-slack-request-timestamp", "webhook-id",
             "webhook-timestamp", "webhook-signature", "stripe-signature", "x-signature", "x-time",
+            "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp",
         ];
         let mut headers = vec![("content-type", content_type.into_bytes())];
         if upgrade {
@@ -275,7 +301,8 @@ proptest! {
             headers.extend(names.iter().skip(at % 2).map(|name| (*name, value.clone())));
         }
         let request = Request::new(method, target, &headers, body).unwrap();
-        for verifier in descriptors().iter().map(hmac_verifier).chain([x_verifier(), twilio_verifier()]) {
+        let coded = [x_verifier(), twilio_verifier(), sendgrid_verifier()];
+        for verifier in descriptors().iter().map(hmac_verifier).chain(coded) {
             let verdict = verifier.verify(request.clone(), now());
             prop_assert!(!matches!(verdict, Verdict::Verified(_) | Verdict::Unsigned(_)), "{verdict:?}");
             if let Verdict::Handshake(handshake) = verdict {

@@ -74,7 +74,8 @@ impl<'a> Case<'a> {
         }
         if findings.is_empty() {
             let detail = format!(
-                "there is no `{header}`: the request is not from the provider, or a proxy drops headers that it does not know"
+                "there is no `{header}`: the request is not from the provider, or a proxy drops headers that it does \
+                 not know"
             );
             findings.push(Clue::new(Cause::HeaderMissing, detail).likely());
         }
@@ -162,7 +163,8 @@ impl<'a> Case<'a> {
             return vec![skew.proven()];
         }
         let old = format!(
-            "the request was signed {age} s ago and {tolerance_seconds} s are tolerated: something held it, repeated it or sent it late"
+            "the request was signed {age} s ago and {tolerance_seconds} s are tolerated: something held it, repeated \
+             it or sent it late"
         );
         let mut findings = vec![set(Clue::new(Cause::TimeOld, old)).proven()];
         // A day is more than a clock is off by that anything else still works with.

@@ -71,10 +71,10 @@ impl Explanation {
         let mut sentence = details.join(", and ");
         let mut settings: Vec<&str> = told.iter().filter_map(|finding| finding.setting.as_deref()).collect();
         settings.dedup();
-        match settings.as_slice() {
-            [] => {}
-            [one] => sentence.push_str(&format!("; see `{one}`")),
-            several => sentence.push_str(&format!("; see `{}`", several.join("` and `"))),
+        for (at, setting) in settings.iter().enumerate() {
+            let (mark, verb) =
+                (if at == 0 { ";" } else { "," }, if setting.contains('=') { "set" } else { "check" });
+            sentence.push_str(&format!("{mark} {verb} `{setting}`"));
         }
         Self { sentence, findings, complete }
     }
@@ -103,10 +103,14 @@ mod tests {
         let explanation = Explanation::of(vec![proven, port, likely.clone()], true);
         assert_eq!(
             explanation.sentence,
-            "signed for http, and signed for port 1; see `public_url = \"http://h\"`"
+            "signed for http, and signed for port 1; set `public_url = \"http://h\"`"
         );
         let explanation = Explanation::of(vec![likely.clone(), likely], true);
         assert_eq!(explanation.sentence, "no header");
+        let key = Clue::new(Cause::KeyBlanks, "blanks").set("auth_token").proven();
+        let hex = Clue::new(Cause::SignatureHex, "hex").set("hmac = { encoding = \"hex\" }").proven();
+        let sentence = "blanks, and hex; check `auth_token`, set `hmac = { encoding = \"hex\" }`";
+        assert_eq!(Explanation::of(vec![key, hex], true).sentence, sentence);
     }
 
     #[test]

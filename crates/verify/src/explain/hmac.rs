@@ -81,7 +81,7 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
         });
         let signs_target =
             descriptor.message.iter().any(|part| matches!(part, Part::Url | Part::Path | Part::Query));
-        let targets = signs_target.then(|| target::others(&request.target, &context)).unwrap_or_default();
+        let targets = if signs_target { target::others(&request.target, &context) } else { Vec::new() };
         let targets = targets
             .into_iter()
             .map(|other| sent.guess(configured, &other.target, &request.body, vec![other.clue]).into_owned());
@@ -91,7 +91,7 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
     let looks = trial.looks();
     match found {
         Some(clues) if !clues.is_empty() => clues.into_iter().map(Clue::proven).collect(),
-        // The signature holds: what is wrong is the time, or what else the verifier reads.
+        // The signature holds, so what is wrong is the time.
         Some(_) => vec![time_unit(case, descriptor, is_described)],
         None => unexplained(case, descriptor, is_described, looks),
     }
@@ -193,11 +193,12 @@ impl<'a> Sent<'a> {
 
 /// The signed time is there and is not one in the scheme's unit.
 fn time_unit(case: &Case<'_>, descriptor: &Descriptor, is_described: bool) -> Finding {
-    let Some(spec) = &descriptor.timestamp else {
-        return Clue::new(Cause::Unknown, case.reject.to_string()).likely();
-    };
     let value = case.header(&descriptor.signature.header).unwrap_or_default();
     let text = signed_time(descriptor, case.request, value).unwrap_or_default();
+    let Some(spec) = descriptor.timestamp.as_ref().filter(|spec| spec.unit.read(text).is_none()) else {
+        // It is a time; what the verifier minds is something else, such as a flood of signatures.
+        return Clue::new(Cause::Unknown, case.reject.to_string()).likely();
+    };
     let units = [
         (TimestampUnit::Seconds, "s", "Unix seconds"),
         (TimestampUnit::Milliseconds, "ms", "Unix milliseconds"),

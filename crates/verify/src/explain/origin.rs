@@ -64,7 +64,7 @@ impl Origin {
     pub(super) fn clues(&self, configured: &Self) -> Vec<Clue> {
         let mut clues = Vec::new();
         let mut differs = |cause, detail: String| {
-            clues.push(Clue::new(cause, detail).set(format!("public_url = \"{self}\"")));
+            clues.push(Clue::new(cause, detail).set(format!("public_url = {:?}", self.to_string())));
         };
         if self.scheme != configured.scheme {
             differs(
@@ -146,10 +146,12 @@ pub(super) fn others(configured: &Origin, context: &Context, known: &[Origin]) -
     }
     prefixes.dedup();
 
+    let hinted_ports = hosts.iter().skip(1).filter_map(|(_, port)| *port);
+    let hinted_ports: Vec<u16> = context.ports.iter().copied().chain(hinted_ports).take(4).collect();
     let mut found: Vec<Origin> = known.to_vec();
     for (host, port) in &hosts {
         let mut ports = vec![*port, None, configured.port];
-        ports.extend(context.ports.iter().copied().map(Some));
+        ports.extend(hinted_ports.iter().copied().map(Some));
         for scheme in &schemes {
             for port in &ports {
                 for prefix in &prefixes {
@@ -203,9 +205,14 @@ mod tests {
             prefixes: vec!["/pre".to_owned()],
             ..Context::default()
         };
-        for wanted in
-            ["http://proxy:81", "https://proxy", "https://h:8444", "https://h/pre", "http://proxy:81/pre"]
-        {
+        for wanted in [
+            "http://proxy:81",
+            "https://proxy",
+            "https://h:8444",
+            "https://h:81",
+            "https://h/pre",
+            "http://proxy:81/pre",
+        ] {
             assert!(has("https://h", &hinted, &[], wanted), "{wanted}");
         }
     }

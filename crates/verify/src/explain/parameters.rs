@@ -22,6 +22,9 @@ const LONGEST_FORM: usize = 256 << 10;
 
 type Pairs<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
 
+/// Writes the values of one key.
+type Write<'w> = &'w dyn Fn(&[u8], &[&[u8]]) -> Vec<u8>;
+
 /// What Twilio sends without a value where it knows none, and what frameworks drop then.
 const OFTEN_EMPTY: [&[&str]; 4] = [
     &["FromCity", "FromState", "FromZip", "FromCountry", "ToCity", "ToState", "ToZip", "ToCountry"],
@@ -76,6 +79,13 @@ pub(super) fn others(form: &[u8], query: Option<&str>) -> Vec<Signed> {
             found.push(Signed { bytes, without_query, clue: Clue::new(cause, detail) });
         }
     };
+    add(
+        Vec::new(),
+        false,
+        Cause::SignedAsRaw,
+        "the URL alone was signed, as for a body that is no form: something changed the Content-Type, or the sender \
+         takes a form for something else",
+    );
     empty(&pairs, &mut |pairs, detail| add(signed(pairs), false, Cause::FormEmpty, detail));
     trimmed(&pairs, &mut |pairs, detail| add(signed(pairs), false, Cause::FormTrimmed, detail));
     repeated(&pairs, &mut |bytes, detail| add(bytes, false, Cause::FormRepeated, detail));
@@ -107,13 +117,6 @@ pub(super) fn others(form: &[u8], query: Option<&str>) -> Vec<Signed> {
         add(values(change), false, cause, detail);
     }
     encoded(form, &mut |bytes, detail| add(bytes, false, Cause::FormEncoding, detail));
-    add(
-        Vec::new(),
-        false,
-        Cause::SignedAsRaw,
-        "the URL alone was signed, as for a body that is no form: something changed the Content-Type, or the sender \
-         takes a form for something else",
-    );
     found
 }
 
@@ -173,9 +176,8 @@ fn repeated(pairs: &Pairs<'_>, add: &mut dyn FnMut(Vec<u8>, &str)) {
     if groups.iter().all(|(_, values)| values.len() < 2) {
         return;
     }
-    let each = |write: &dyn Fn(&[u8], &[&[u8]]) -> Vec<u8>| {
-        groups.iter().flat_map(|(key, values)| write(key, values)).collect::<Vec<u8>>()
-    };
+    let each =
+        |write: Write<'_>| groups.iter().flat_map(|(key, values)| write(key, values)).collect::<Vec<u8>>();
     let one = |key: &[u8], value: Option<&&[u8]>| [key, value.copied().unwrap_or_default()].concat();
     let all = |key: &[u8], values: &[&[u8]]| {
         values.iter().flat_map(|value| [key, value]).collect::<Vec<_>>().concat()

@@ -1,7 +1,7 @@
 //! What a signature header may mean, however it is written.
 //!
-//! The verifiers know one spelling of a signature. Here each is read in every form that senders are known to use, so that
-//! a signature that is right and written wrongly can be told from one that is wrong.
+//! The verifiers know one spelling of a signature. Here each is read in every form that senders are known to use, so
+//! that a signature that is right and written wrongly can be told from one that is wrong.
 
 use data_encoding::{
     BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, Encoding as Alphabet, HEXLOWER_PERMISSIVE,
@@ -36,6 +36,10 @@ const LONGEST_VALUE: usize = 4_096;
 
 /// As many items of a header as are looked at.
 const MOST_ITEMS: usize = 16;
+
+/// What senders put in front of a signature.
+const USUAL_PREFIXES: [&str; 9] =
+    ["sha256=", "sha1=", "sha512=", "v0=", "v1=", "v2=", "v1,", "hmac=", "hmac-sha256="];
 
 /// The shortest text that a digest can have: SHA-1 in base64 without padding.
 const SHORTEST_DIGEST: usize = 27;
@@ -74,7 +78,9 @@ impl Form<'_> {
                 .filter_map(|field| match named(field) {
                     Some((name, text)) if name == signature => Some((text, None)),
                     Some((name, _)) if timestamp.as_ref().is_some_and(|timestamp| timestamp == name) => None,
-                    Some((_, text)) => Some((text, Some(self.other_prefix(&format!("{signature}="))))),
+                    Some((name, text)) => {
+                        Some((text, Some(self.other_prefix(name, &format!("{signature}=")))))
+                    }
                     None => Some((field, Some(self.no_prefix(&format!("{signature}="))))),
                 })
                 .filter(|(text, _)| text.len() >= SHORTEST_DIGEST)
@@ -94,7 +100,7 @@ impl Form<'_> {
         match (value.strip_prefix(prefix), named(value)) {
             (Some(text), None) => (text, None),
             (Some(text), Some(_)) if !prefix.is_empty() => (text, None),
-            (_, Some((_, text))) => (text, Some(self.other_prefix(prefix))),
+            (_, Some((name, text))) => (text, Some(self.other_prefix(name, prefix))),
             (None, None) => (value, Some(self.no_prefix(prefix))),
         }
     }
@@ -104,19 +110,29 @@ impl Form<'_> {
             Cause::SignaturePrefix,
             format!("`{}` lacks the `{prefix}` in front of the signature", self.header),
         );
-        self.described(clue, "prefix = \"\"")
+        self.with_prefix(clue, Some(""))
     }
 
-    fn other_prefix(&self, prefix: &str) -> Clue {
-        let expected = match prefix {
-            "" => "and none is expected".to_owned(),
-            prefix => format!("and `{prefix}` is expected"),
+    fn other_prefix(&self, found: &str, expected: &str) -> Clue {
+        // What stands there is told only if it is one of the usual names: it could be a piece of the signature.
+        let found = USUAL_PREFIXES
+            .into_iter()
+            .find(|usual| found.eq_ignore_ascii_case(usual.trim_end_matches(['=', ','])));
+        let is = found.map_or("another name or version".to_owned(), |found| format!("`{found}`"));
+        let expected = match expected {
+            "" => "nothing is expected".to_owned(),
+            expected => format!("`{expected}` is expected"),
         };
-        let clue = Clue::new(
-            Cause::SignaturePrefix,
-            format!("`{}` has another name or version in front of the signature, {expected}", self.header),
-        );
-        self.described(clue, "prefix = \"…\"")
+        let detail = format!("`{}` has {is} in front of the signature, and {expected} there", self.header);
+        self.with_prefix(Clue::new(Cause::SignaturePrefix, detail), found)
+    }
+
+    /// With the setting for another prefix, where a prefix is what there is to set.
+    fn with_prefix(&self, clue: Clue, prefix: Option<&str>) -> Clue {
+        match (self.parse, prefix) {
+            (Parse::Plain { .. }, Some(prefix)) => self.described(clue, &format!("prefix = \"{prefix}\"")),
+            _ => clue,
+        }
     }
 
     /// The bytes that a text stands for, with what is odd about its spelling.

@@ -71,7 +71,7 @@ fn prefix_added(prefix: &str, path: &str) -> Clue {
         printable(path),
         printable(prefix)
     );
-    Clue::new(Cause::UrlPrefix, detail).set(format!("path = \"{}\"", printable(path)))
+    Clue::new(Cause::UrlPrefix, detail).set(format!("path = {:?}", printable(path)))
 }
 
 fn query_dropped() -> Clue {
@@ -87,12 +87,12 @@ fn paths(path: &str, found: &mut Found<'_>, query: Option<&str>) {
     match path.strip_suffix('/') {
         Some(bare) => {
             let detail = "it was signed without the slash at the end of the path";
-            found.add(joined(bare, query), slash(detail).set(format!("path = \"{}\"", printable(bare))));
+            found.add(joined(bare, query), slash(detail).set(format!("path = {:?}", printable(bare))));
         }
         None => {
             let with = format!("{path}/");
             let detail = "it was signed with a slash at the end of the path";
-            let clue = slash(detail).set(format!("path = \"{}\"", printable(&with)));
+            let clue = slash(detail).set(format!("path = {:?}", printable(&with)));
             found.add(joined(&with, query), clue);
         }
     }

@@ -9,7 +9,7 @@ use super::reading::Reading;
 use crate::mac::MacKey;
 
 /// As many MACs as one explanation may cost.
-pub(super) const MOST_MACS: u32 = 200;
+const MOST_MACS: u32 = 200;
 
 /// As many bytes as it may hash. A signature of a body is tried over and over, so a large body gets fewer tries.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
@@ -134,5 +134,34 @@ impl<'b> Trial<'b> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spent(budget: &mut Budget, bytes: usize) -> u32 {
+        (0..).find(|_| !budget.spend(bytes)).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_stage_spends_its_share_and_all_of_them_no_more_than_there_is() {
+        let mut budget = Budget::new();
+        budget.stage(30);
+        assert!(budget.spend(1) && !budget.ran_out());
+        assert_eq!(spent(&mut budget, 1), 29);
+        assert!(budget.ran_out());
+        budget.stage(u32::MAX);
+        assert_eq!(spent(&mut budget, 1), MOST_MACS - 30);
+        budget.stage(1);
+        assert!(!budget.spend(1));
+    }
+
+    #[test]
+    fn bytes_are_counted_too() {
+        let mut budget = Budget::new();
+        assert_eq!(u64::from(spent(&mut budget, 1 << 20)), MOST_BYTES >> 20);
+        assert!(!Budget::new().spend(usize::try_from(MOST_BYTES).unwrap() + 1));
     }
 }
