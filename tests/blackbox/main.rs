@@ -4,4 +4,5 @@ mod accounts;
 mod delivery;
 mod dev;
 mod durability;
+mod explain;
 mod relay;

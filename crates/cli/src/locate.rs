@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use hookhouse_server::config;
+use hookhouse_server::Runtime;
+use hookhouse_server::config::{self, Config};
 
 use crate::Global;
+use crate::dev::house;
+use crate::dev::secrets::Secrets;
 use crate::exit::{Code, Failure};
 
 /// Where `dev` keeps its data unless told otherwise.
@@ -61,4 +64,32 @@ pub(crate) fn store_folder(global: &Global) -> Result<PathBuf, Failure> {
         Some(file) => config::store_folder(&file).map_err(|error| Failure::new(Code::Configuration, error)),
         None => Ok(PathBuf::from(DEV_FOLDER)),
     }
+}
+
+/// The configuration that is meant: the file's, or the one `dev` lives in; and where its server listens.
+pub(crate) fn house(global: &Global) -> Result<(Config, Option<Runtime>), Failure> {
+    if let Some(file) = config_file(global)? {
+        let config = load(&file)?.config;
+        let runtime = Runtime::read(&config.store.path);
+        return Ok((config, runtime));
+    }
+    let folder = Path::new(DEV_FOLDER);
+    let runtime = Runtime::read(folder).ok_or_else(|| {
+        Failure::new(
+            Code::Unreachable,
+            "there is no hookhouse.toml here, and `hookhouse dev` does not run here",
+        )
+    })?;
+    let ingress =
+        *runtime.ingress.first().ok_or_else(|| Failure::new(Code::Unreachable, "dev takes no webhooks"))?;
+    let secrets = Secrets::keep(folder)?;
+    let plan = house::Plan {
+        folder,
+        ingress,
+        admin: runtime.admin,
+        public_url: runtime.public_url.as_deref(),
+        forward_to: None,
+        secrets: &secrets,
+    };
+    Ok((house::config(&plan)?, Some(runtime)))
 }

@@ -7,6 +7,7 @@ mod deliveries;
 mod dev;
 mod events;
 mod exit;
+mod explain;
 mod init;
 mod locate;
 mod log;
@@ -67,6 +68,8 @@ enum Command {
     Deliveries(deliveries::Command),
     /// Deliver stored events again
     Replay(replay::Args),
+    /// Say why a request was refused, and what setting would have let it through
+    Explain(explain::Args),
     /// Check a request's signature offline, and say what matched or why nothing did
     Verify(verify::Args),
     /// Sign a request offline, as its provider would
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
         Command::Events(command) => events::run(command, &global),
         Command::Deliveries(command) => deliveries::run(command, &global),
         Command::Replay(args) => replay::run(args, &global),
+        Command::Explain(args) => explain::run(args, &global),
         Command::Verify(args) => verify::run(args, &global),
         Command::Sign(args) => sign::run(args, &global),
         Command::Crc(args) => crc::run(&args, &global),

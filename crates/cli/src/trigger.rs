@@ -9,8 +9,6 @@ use serde::Serialize;
 
 use crate::Global;
 use crate::admin::block_on;
-use crate::dev::house;
-use crate::dev::secrets::Secrets;
 use crate::exit::{Code, Failure, Outcome};
 use crate::locate;
 use crate::output::{Format, Out};
@@ -82,7 +80,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
             )
         })?,
     };
-    let (config, runtime) = config(global)?;
+    let (config, runtime) = locate::house(global)?;
     let source = source(&config, &args)?;
     let sender = sender(source, &args, runtime.as_ref())?;
     let tamper = args.tamper.map(|what| match what {
@@ -131,34 +129,6 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
         (_, Some(_)) => Err(Failure::new(Code::Failure, "a tampered event was accepted")),
         (n, None) => Err(Failure::new(Code::Failure, format!("{n} of {} were refused", args.count))),
     }
-}
-
-/// The configuration that is meant: the file's, or the one `dev` lives in; and where its server listens.
-fn config(global: &Global) -> Result<(Config, Option<Runtime>), Failure> {
-    if let Some(file) = locate::config_file(global)? {
-        let config = locate::load(&file)?.config;
-        let runtime = Runtime::read(&config.store.path);
-        return Ok((config, runtime));
-    }
-    let folder = std::path::Path::new(locate::DEV_FOLDER);
-    let runtime = Runtime::read(folder).ok_or_else(|| {
-        Failure::new(
-            Code::Unreachable,
-            "there is no hookhouse.toml here, and `hookhouse dev` does not run here",
-        )
-    })?;
-    let ingress =
-        *runtime.ingress.first().ok_or_else(|| Failure::new(Code::Unreachable, "dev takes no webhooks"))?;
-    let secrets = Secrets::keep(folder)?;
-    let plan = house::Plan {
-        folder,
-        ingress,
-        admin: runtime.admin,
-        public_url: runtime.public_url.as_deref(),
-        forward_to: None,
-        secrets: &secrets,
-    };
-    Ok((house::config(&plan)?, Some(runtime)))
 }
 
 fn source<'a>(config: &'a Config, args: &Args) -> Result<&'a Source, Failure> {

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use hookhouse_core::StoreError;
 use hookhouse_delivery::Relayed;
-use hookhouse_verify::{Handshake, Reject};
+use hookhouse_verify::{Handshake, Reject, Request};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -27,11 +27,20 @@ pub(crate) struct Refused {
     pub(crate) code: &'static str,
     /// The reason in words, for the operator.
     pub(crate) reason: String,
+    /// What a verifier refused, for whoever wants to know why exactly.
+    pub(crate) unproven: Option<Box<Unproven>>,
+}
+
+/// A request that a verifier refused.
+#[derive(Debug)]
+pub(crate) struct Unproven {
+    pub(crate) request: Request,
+    pub(crate) reject: Reject,
 }
 
 impl Refused {
     pub(crate) fn new(kind: Refuse, code: &'static str, reason: impl Into<String>) -> Self {
-        Self { kind, code, reason: reason.into() }
+        Self { kind, code, reason: reason.into(), unproven: None }
     }
 }
 

@@ -21,10 +21,11 @@ use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{self, Refuse, Refused, Reply};
+use crate::answer::{self, Refuse, Refused, Reply, Unproven};
 use crate::config::{Config, Source};
 use crate::origin::allow::{self, Decision};
 use crate::origin::forwarded::{OriginRefused, Trust};
+use crate::reasons::Reasons;
 use crate::relay::{Order, Relays};
 use crate::{body, head};
 
@@ -42,6 +43,7 @@ pub(crate) struct Ingress {
     tracker: TaskTracker,
     relays: Arc<Relays>,
     trust: Trust,
+    reasons: Arc<Reasons>,
     ids: RequestIds,
 }
 
@@ -71,6 +73,7 @@ impl Ingress {
         relays: Arc<Relays>,
     ) -> Self {
         Self {
+            reasons: Arc::new(Reasons::new(sources.clone())),
             routes: sources.into_iter().map(|source| (source.path.clone(), source)).collect(),
             hosts: config.server.hosts.clone(),
             store,
@@ -155,13 +158,14 @@ impl Ingress {
                 });
                 Ok(answer::handshake(handshake))
             }
-            Verdict::Rejected { reject, .. } => Err(Refused {
+            Verdict::Rejected { reject, request } => Err(Refused {
                 kind: match reject {
                     Reject::MethodUnexpected { .. } => not_served(source),
                     _ => Refuse::from(&reject),
                 },
                 code: reject.code(),
                 reason: reject.to_string(),
+                unproven: Some(Box::new(Unproven { request, reject })),
             }),
         }
     }
@@ -215,9 +219,25 @@ impl Ingress {
             reason: refused.reason,
             body_bytes: case.body_bytes,
         };
-        self.store.refuse(refusal.clone());
-        self.observer.notice(Notice::Refused { refusal, body: case.body });
+        self.tell(refusal, case.body, refused.unproven);
         refused.kind.reply(&request_id, !case.whole)
+    }
+
+    /// Records a refusal, with why exactly where that can be found out. Finding out takes its time, which is nobody
+    /// else's: not the sender's, who has the same answer at once, and not that of the requests beside it.
+    fn tell(&self, mut refusal: Refusal, body: Bytes, unproven: Option<Box<Unproven>>) {
+        let (store, observer) = (Arc::clone(&self.store), Arc::clone(&self.observer));
+        let explained = unproven.zip(refusal.source.clone()).filter(|_| self.reasons.may_ask(refusal.at));
+        let Some((unproven, source)) = explained else {
+            store.refuse(refusal.clone());
+            return observer.notice(Notice::Refused { refusal, body });
+        };
+        let reasons = Arc::clone(&self.reasons);
+        self.tracker.spawn_blocking(move || {
+            refusal.reason = reasons.of(&source, &unproven, refusal.at);
+            store.refuse(refusal.clone());
+            observer.notice(Notice::Refused { refusal, body });
+        });
     }
 }
 

@@ -23,6 +23,7 @@ pub mod login;
     expect(dead_code, reason = "called once `trusted_proxies` and `proxy_protocol` are read")
 )]
 mod origin;
+mod reasons;
 mod relay;
 pub mod runtime;
 mod server;
@@ -30,5 +31,6 @@ pub mod store;
 mod tunnel;
 
 pub use lifecycle::Lifecycle;
+pub use reasons::explain;
 pub use runtime::Runtime;
 pub use server::{Bound, Running, ServeError, Wiring, bind, start};
