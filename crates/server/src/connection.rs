@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::lifecycle::Lifecycle;
+use crate::origin::proxy_protocol;
 
 /// Until the first byte, and from the first byte of a head to its end.
 const HEAD: Duration = Duration::from_secs(10);
@@ -59,6 +60,14 @@ where
         return;
     };
     if length == 0 {
+        return;
+    }
+    // On a listener that requires it, the preamble was read before. Here it is a proxy that is configured otherwise.
+    if proxy_protocol::is_preamble(buffer.get(..length).unwrap_or_default()) {
+        tracing::warn!(
+            event = proxy_protocol::CODE,
+            "a PROXY preamble where `proxy_protocol` is off: closed"
+        );
         return;
     }
     let multiplexed = length == PREFACE.len() && buffer == *PREFACE;

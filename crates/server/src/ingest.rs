@@ -52,6 +52,8 @@ struct Case<'a> {
     parts: &'a Parts,
     /// Where it came from: the peer, or whom a trusted proxy names.
     client: IpAddr,
+    /// The path that a trusted proxy took off before it asked us.
+    prefix: Option<String>,
     /// Why the client is not known, where a trusted proxy's word cannot be read.
     doubt: Option<OriginRefused>,
     at: Timestamp,
@@ -90,18 +92,19 @@ impl Ingress {
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
         let (mut parts, incoming) = request.into_parts();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
-        let (client, doubt) = match self.trust.origin(peer, &parts.headers) {
+        let (client, prefix, doubt) = match self.trust.origin(peer, &parts.headers) {
             Ok(origin) => {
                 if let Some(note) = &origin.note {
                     tracing::debug!(event = note.code(), %peer, why = %note);
                 }
-                (origin.client, None)
+                (origin.client, origin.prefix, None)
             }
-            Err(refused) => (peer, Some(refused)),
+            Err(refused) => (refused.clone().into_origin().client, None, Some(refused)),
         };
         let mut case = Case {
             parts: &parts,
             client,
+            prefix,
             doubt,
             at: self.clock.now(),
             source: None,
@@ -135,7 +138,10 @@ impl Ingress {
         let upgrade = upgrade.filter(|_| source.relay.is_some() && is_websocket(case.parts));
         admit(source, case, upgrade.is_some())?;
         if let Some(login) = &source.login {
-            login.check(case.parts.method.as_str(), head.target, &case.parts.headers, case.at)?;
+            // Digest covers the target that the sender called, which is the one in front of the proxy.
+            let called = case.prefix.as_ref().map(|prefix| format!("{prefix}{}", head.target));
+            let target = called.as_deref().unwrap_or(head.target);
+            login.check(case.parts.method.as_str(), target, &case.parts.headers, case.at)?;
         }
         case.body = body::read(incoming, source.max_body, &mut case.body_bytes).await?;
         case.whole = true;

@@ -18,10 +18,6 @@ mod ingest;
 pub mod lifecycle;
 mod listener;
 pub mod login;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "called once `trusted_proxies` and `proxy_protocol` are read")
-)]
 mod origin;
 mod reasons;
 mod relay;

@@ -17,7 +17,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use rusqlite::{Connection, ErrorCode, Row};
 
 /// Pages after which the thread goes to work.
-const BEGIN_PAGES: i64 = 256;
+const BEGIN_PAGES: i64 = 128;
 
 /// Pages that the writer may be asked to move by itself.
 const REST_PAGES: i64 = 128;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! socket peer ─▶ proxy_protocol (a listener that requires it) ─▶ peer ─▶ forwarded ─▶ client ─▶ allow
-//!                                                                           └─▶ proto, host, port, prefix ─▶ public
+//!                                                                           └─▶ proto, host, port, prefix
 //! ```
 //!
 //! Nothing here is guessed. A header or a preamble counts only when its sender is on a network of `trusted_proxies`,
@@ -17,4 +17,3 @@ pub(crate) mod allow;
 pub(crate) mod forwarded;
 mod networks;
 pub(crate) mod proxy_protocol;
-pub(crate) mod public;
