@@ -6,3 +6,4 @@ mod dev;
 mod durability;
 mod explain;
 mod relay;
+mod sendgrid;

@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
 
 /// There is no such provider, and which there are.
 pub(crate) fn unknown_provider(name: &str) -> Failure {
-    let known: Vec<_> = ["x", "twilio"]
+    let known: Vec<_> = ["x", "twilio", "sendgrid"]
         .into_iter()
         .chain(hookhouse_verify::catalogue::rows().iter().map(|row| row.provider))
         .collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hookhouse_core::{Clock, Secret, SystemClock, Timestamp};
 use hookhouse_verify::twilio::{self, PublicUrl};
 use hookhouse_verify::verifier::SchemeError;
-use hookhouse_verify::{Key, Request, Verdict, Verifier, catalogue, hmac, x};
+use hookhouse_verify::{Key, Request, Verdict, Verifier, catalogue, hmac, sendgrid, x};
 use serde::Serialize;
 
 use crate::Global;
@@ -17,7 +17,7 @@ use crate::sign::unknown_provider;
 /// Works offline. Ends with 0 if the request verifies, with 7 if not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The provider: x, twilio, github, stripe, slack, standard-webhooks
+    /// The provider: x, twilio, sendgrid (with its public key), github, stripe, slack, standard-webhooks
     provider: String,
     #[command(flatten)]
     secret: SecretFrom,
@@ -89,6 +89,10 @@ fn verifier(args: &Args, secret: Secret, base: Option<&str>) -> Result<Verifier,
             })?;
             let settings = twilio::Settings { urls: vec![url], tokens: vec![key], ..Default::default() };
             Verifier::Twilio(twilio::Verifier::new(settings).map_err(usage)?)
+        }
+        "sendgrid" => {
+            let settings = sendgrid::Settings { public_keys: vec![key], tolerance: None };
+            Verifier::SendGrid(sendgrid::Verifier::new(settings).map_err(usage)?)
         }
         other => {
             let row = catalogue::find(other).ok_or_else(|| unknown_provider(other))?;

@@ -101,6 +101,11 @@ auth_token = { env = \"TWILIO_AUTH_TOKEN\" }
 # answer = { status = 200, content_type = \"text/xml\", body = \"<Response/>\" }
 ";
         }
+        "sendgrid" => {
+            *text += "\
+public_key = { env = \"SENDGRID_PUBLIC_KEY\" }   # base64, from the Event Webhook's security settings
+";
+        }
         "hmac" => {
             *text += "\
 secret = { env = \"BILLING_SECRET\" }

@@ -18,6 +18,7 @@ use super::{scheme, twilio, x};
 pub(super) enum Provider {
     X,
     Twilio,
+    SendGrid,
     /// A row of the catalogue.
     Known(&'static Row),
     /// A scheme that the file describes.
@@ -42,6 +43,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("auth_token", "provider `twilio`"),
     ("accounts", "provider `twilio`"),
     ("shared_keys", "provider `twilio`"),
+    ("public_key", "provider `sendgrid`"),
     ("hmac", "provider `hmac`"),
     ("secret", "provider `hmac` and of the providers of the catalogue"),
     ("previous_secrets", "the providers that have a secret"),
@@ -52,6 +54,7 @@ impl Provider {
         match self {
             Self::X => "x",
             Self::Twilio => "twilio",
+            Self::SendGrid => "sendgrid",
             Self::Known(row) => row.provider,
             Self::Hmac => "hmac",
             Self::Unsigned => "none",
@@ -62,6 +65,7 @@ impl Provider {
         match name {
             "x" => Some(Self::X),
             "twilio" => Some(Self::Twilio),
+            "sendgrid" => Some(Self::SendGrid),
             "hmac" => Some(Self::Hmac),
             "none" => Some(Self::Unsigned),
             _ => catalogue::find(name).map(Self::Known),
@@ -79,6 +83,7 @@ impl Provider {
         match self {
             Self::X => x::read(source, section, loader),
             Self::Twilio => twilio::read(source, section, url, loader),
+            Self::SendGrid => scheme::read_sendgrid(source, section, loader),
             Self::Known(row) => scheme::read_known(row, source, section, url, loader),
             Self::Hmac => scheme::read_described(source, section, url, loader),
             Self::Unsigned => Some(Scheme { verifier: Verifier::Unsigned, signer: None }),
@@ -90,7 +95,7 @@ impl Provider {
 #[must_use]
 pub fn providers() -> Vec<&'static str> {
     let known = catalogue::rows().iter().map(|row| row.provider);
-    ["x", "twilio"].into_iter().chain(known).chain(["hmac", "none"]).collect()
+    ["x", "twilio", "sendgrid"].into_iter().chain(known).chain(["hmac", "none"]).collect()
 }
 
 /// The provider that is named.
@@ -135,6 +140,7 @@ pub(super) fn finish(provider: Option<Provider>, section: &Section<'_>, loader: 
         let instead = match provider {
             Provider::X => "consumer_secret",
             Provider::Twilio => "auth_token",
+            Provider::SendGrid => "public_key",
             Provider::Known(row) => row.secret_field,
             Provider::Hmac => "secret",
             Provider::Unsigned => "",

@@ -4,7 +4,7 @@ use hookhouse_verify::catalogue::Row;
 use hookhouse_verify::descriptor::Descriptor;
 use hookhouse_verify::sign::Signer;
 use hookhouse_verify::twilio::PublicUrl;
-use hookhouse_verify::{Key, SchemeError, Verifier, hmac};
+use hookhouse_verify::{Key, SchemeError, Verifier, hmac, sendgrid};
 use serde::Deserialize;
 
 use super::super::field::Field;
@@ -59,6 +59,19 @@ pub(super) fn read_described(
         return None;
     }
     build("hmac", descriptor, keys?, url, &ring, section)
+}
+
+/// SendGrid signs with a key of its own, and shows the public half of it.
+pub(super) fn read_sendgrid(source: &str, section: &Section<'_>, loader: &Loader<'_>) -> Option<Scheme> {
+    let mut ring = ring(source, "sendgrid", loader);
+    let public_keys = keys("public_key", section, &mut ring)?;
+    match sendgrid::Verifier::new(sendgrid::Settings { public_keys, tolerance: None }) {
+        Ok(verifier) => Some(Scheme { verifier: Verifier::SendGrid(verifier), signer: None }),
+        Err(error) => {
+            ring.report(&error, &section.span);
+            None
+        }
+    }
 }
 
 fn ring<'a>(source: &str, provider: &str, loader: &'a Loader<'a>) -> KeyRing<'a> {
