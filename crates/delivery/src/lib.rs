@@ -7,9 +7,9 @@
 //!     └───────settle────settler◀─┘ response, schedule, circuit
 //! ```
 //!
-//! Reading order: [`engine`] starts a lane for every [`destination`]; [`lane`] leases and attempts; [`request`] is
-//! what goes out, [`client`] and [`connect`] are how, past the [`guard`]; [`response`] is what came back,
-//! [`schedule`] when to try again, [`circuit`] whether to try at all; [`settle`] tells the store.
+//! Reading order: [`engine`] starts a lane for every [`destination`]; `lane` leases and attempts; [`request`] is
+//! what goes out, `client` and [`connect`] are how, past the [`guard`]; [`response`] is what came back,
+//! [`schedule`] when to try again, [`circuit`] whether to try at all; `settle` tells the store.
 //!
 //! # What holds
 //!

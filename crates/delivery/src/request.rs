@@ -1,7 +1,7 @@
 //! The request that a destination gets, made anew from the parts of the stored event.
 //!
 //! Kept: the method, the raw query, the body, and the end-to-end headers with their bytes. Left out, each for its
-//! reason in [`is_dropped`]: what concerned the sender's connection alone, and what claims to be from Hookhouse or
+//! reason in `is_dropped`: what concerned the sender's connection alone, and what claims to be from Hookhouse or
 //! from a proxy. Added: what Hookhouse knows, and the signatures that the destination asked for.
 //!
 //! A provider's own signature stays where nothing replaces it: the application may verify it once more. `Authorization`
