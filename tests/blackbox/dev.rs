@@ -194,3 +194,22 @@ fn a_taken_port_means_the_next_free_one() {
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stderr).contains("a port is taken: using"));
 }
+
+#[test]
+fn http_2_is_spoken_too() {
+    let dev = Dev::start("CONSUMER_SECRET", &[]);
+    for (path, data) in [("/webhooks?crc_token=foo", None), ("/webhooks/inbox", Some("hello"))] {
+        let mut curl = Command::new("curl");
+        curl.args([
+            "-sS",
+            "-o",
+            "/dev/null",
+            "--http2-prior-knowledge",
+            "-w",
+            "%{http_version} %{http_code}",
+        ]);
+        curl.args(data.iter().flat_map(|data| ["-d", data]));
+        let output = curl.arg(format!("http://{}{path}", dev.ingress)).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "2 200", "{output:?}");
+    }
+}

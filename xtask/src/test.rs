@@ -9,6 +9,7 @@ use crate::{step, tools};
 /// Arguments go to nextest: the beginning of a test's name, `--package NAME`, `-E EXPRESSION`.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     tools::c_compiler()?;
+    tools::curl()?;
     tools::nextest()?;
     let mut nextest = step::cargo(&["nextest", "run"]);
     if !args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package")) {

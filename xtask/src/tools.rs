@@ -16,17 +16,33 @@ const NEXTEST: &str = "0.9.143";
 /// # Errors
 /// When there is none and it cannot be installed.
 pub(crate) fn c_compiler() -> anyhow::Result<()> {
-    if runs("cc", &["--version"]) {
+    package(
+        "cc",
+        &["gcc", "libc6-dev"],
+        "there is no C compiler (`cc`); install gcc and the C library's headers (Debian: gcc libc6-dev)",
+    )
+}
+
+/// Makes sure that there is curl: the tests ask it to log in and to speak HTTP/2, as a client that is not ours.
+///
+/// # Errors
+/// When there is none and it cannot be installed.
+pub(crate) fn curl() -> anyhow::Result<()> {
+    package("curl", &["curl"], "there is no `curl`, which the tests call; install it (Debian: curl)")
+}
+
+/// Installs Debian packages where a program is missing and that is ours to do.
+fn package(program: &str, packages: &[&str], otherwise: &str) -> anyhow::Result<()> {
+    if runs(program, &["--version"]) {
         return Ok(());
     }
     if !is_root_on_debian() {
-        bail!(
-            "there is no C compiler (`cc`); install gcc and the C library's headers (Debian: gcc libc6-dev)"
-        );
+        bail!("{otherwise}");
     }
     step::run("package list", Command::new("apt-get").arg("update"))?;
-    let install = ["install", "--yes", "--no-install-recommends", "gcc", "libc6-dev"];
-    step::run("C compiler", Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))
+    let install = ["install", "--yes", "--no-install-recommends"];
+    let mut apt = Command::new("apt-get");
+    step::run(program, apt.args(install).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Makes sure that there is cargo-nextest.
