@@ -96,10 +96,16 @@ impl Writer {
 
     /// Says how the store is.
     pub(crate) fn tell(&self) {
+        let problem = self.room.problem(self.retention.is_stuck());
         let mut gauges = self.shared.gauges();
+        match (&gauges.problem, &problem) {
+            (None, Some(why)) => tracing::error!(why, "store.full: events are refused"),
+            (Some(_), None) => tracing::info!("store.writable: events are taken again"),
+            _ => {}
+        }
         gauges.used = self.room.used();
         gauges.free = self.room.free();
-        gauges.problem = self.room.problem(self.retention.is_stuck());
+        gauges.problem = problem;
     }
 
     /// Keeps how far every destination has come.

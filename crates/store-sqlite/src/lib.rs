@@ -16,7 +16,8 @@
 //! * **One thread writes** (`writer`); what it is asked while a commit goes on becomes the next commit.
 //! * **Checkpoints** happen beside it (`checkpoint`), retention between its batches (`retention`).
 //!
-//! Reading order: `schema.sql`, `row`, `queue`, `writer`, `ops`; then `consumer` and `lease`; then the rest.
+//! Reading order: `schema.sql`, `row`, `queue`, `writer`, `ops`; then `consumer`, `progress`, `lease` and `settle`;
+//! then the rest.
 //! `docs/decisions/0001-event-store.md` says why it is so, and how another store does it.
 #![warn(missing_docs)]
 

@@ -80,7 +80,7 @@ impl Default for Tuning {
             recent_bytes: 8 << 20,
             window: 1024,
             run_keys: 32_768,
-            restart_pages: 8192,
+            restart_pages: 4096,
             refusals: 10_000,
             refusal_pause: Duration::from_millis(100),
         }
