@@ -78,6 +78,11 @@ impl Checkpoints {
         self.wished.notify_one();
     }
 
+    /// Asks the writer to move the rest.
+    pub(crate) fn ask(&self) {
+        self.restart.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the writer should move the rest.
     pub(crate) fn wants_restart(&self) -> bool {
         self.restart.swap(false, Ordering::Relaxed)
@@ -111,7 +116,7 @@ impl Checkpoints {
             let few_are_left = before.is_some_and(|before| moved - before <= REST_PAGES);
             let far_behind = pages > self.restart_pages.saturating_mul(FAR_BEHIND);
             if few_are_left || far_behind {
-                self.restart.store(true, Ordering::Relaxed);
+                self.ask();
                 return Ok(());
             }
             before = Some(moved);

@@ -125,7 +125,7 @@ impl Drop for Taker<'_> {
         }
         let mut progress = self.consumer.lock();
         for Lease { delivery, .. } in self.leases.drain(..) {
-            progress.release(Key { sequence: delivery.event.position(), round: delivery.round });
+            progress.release(Key::of(&delivery));
         }
         drop(progress);
         self.consumer.wake();

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::consumer::Consumer;
 use crate::fault::begin;
 use crate::names::Names;
-use crate::progress::Prepared;
+use crate::progress::{Key, Prepared};
 use crate::queue::Op;
 use crate::shared::Shared;
 use crate::{dedupe, replay, settle};
@@ -238,22 +238,15 @@ pub(crate) fn take(shared: &Shared, op: Op, done: Done, head: u64) -> Option<Ans
         }
         (Op::Redeliver(_, _, reply), Done::Redelivered(made)) => {
             let delivery = made.map(|(consumer, delivery)| {
-                let mut progress = consumer.lock();
-                progress.counts.add(DeliveryState::Pending);
-                progress.due_at(i64::MIN);
-                drop(progress);
+                consumer.lock().replayed();
                 consumer.wake();
                 delivery
             });
             Some(Box::new(move || drop(reply.send(Ok(delivery)))))
         }
-        (Op::Retry(_, reply), Done::Retried { outcome, moved }) => {
+        (Op::Retry(delivery, reply), Done::Retried { outcome, moved }) => {
             if let Some((consumer, before)) = moved {
-                let mut progress = consumer.lock();
-                progress.counts.remove(before);
-                progress.counts.add(DeliveryState::Pending);
-                progress.due_at(i64::MIN);
-                drop(progress);
+                consumer.lock().retried(Key::of(&delivery), before);
                 consumer.wake();
             }
             Some(Box::new(move || drop(reply.send(Ok(outcome)))))

@@ -21,6 +21,12 @@ pub(crate) struct Key {
     pub(crate) round: u64,
 }
 
+impl Key {
+    pub(crate) fn of(delivery: &DeliveryId) -> Self {
+        Self { sequence: delivery.event.position(), round: delivery.round }
+    }
+}
+
 /// What a consumer did and does.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -294,7 +300,7 @@ impl Progress {
 
     /// Checks a settlement against its lease and holds the lease until the transaction ends.
     pub(crate) fn prepare(&mut self, settlement: &Settlement) -> Option<Prepared> {
-        let key = Key { sequence: settlement.delivery.event.position(), round: settlement.delivery.round };
+        let key = Key::of(&settlement.delivery);
         let held = self.leases.get_mut(&key).filter(|held| {
             held.token == settlement.token && held.event == settlement.delivery.event && !held.settling
         })?;
@@ -323,9 +329,7 @@ impl Progress {
         if prepared.row.is_none() {
             self.window.remove(&key.sequence);
         }
-        if let Some(touched) = &mut self.touched {
-            touched.insert(key);
-        }
+        self.touch(key);
         if let Some(before) = prepared.row {
             self.counts.remove(before);
         }
@@ -334,6 +338,26 @@ impl Progress {
         }
         if let Next::RetryAt(at) = prepared.next {
             self.due_at(to_nanos(at));
+        }
+    }
+
+    /// An operator wanted it made now, and that is committed.
+    pub(crate) fn retried(&mut self, key: Key, before: DeliveryState) {
+        self.touch(key);
+        self.counts.remove(before);
+        self.replayed();
+    }
+
+    /// A new delivery is due now, and that is committed.
+    pub(crate) fn replayed(&mut self) {
+        self.counts.add(DeliveryState::Pending);
+        self.due_at(i64::MIN);
+    }
+
+    /// An exception is not what a read that goes on may have seen.
+    fn touch(&mut self, key: Key) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert(key);
         }
     }
 

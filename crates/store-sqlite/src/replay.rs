@@ -50,7 +50,7 @@ fn id_at(conn: &Connection, sequence: u64) -> rusqlite::Result<Option<EventId>> 
 /// Makes a delivery due now, if it can be.
 pub(crate) fn retry(place: &Place<'_>, delivery: &DeliveryId) -> rusqlite::Result<Done> {
     let refused = |outcome| Ok(Done::Retried { outcome, moved: None });
-    let key = Key { sequence: delivery.event.position(), round: delivery.round };
+    let key = Key::of(delivery);
     let Some(consumer) = place.shared.consumers.named(&delivery.destination) else {
         return refused(RetryOutcome::Unknown);
     };

@@ -1,11 +1,14 @@
 //! Duplicate keys in runs: made, merged, dropped, and found again.
 
+use std::sync::Arc;
+
 use hookhouse_core::store::Receipt;
 use hookhouse_core::{EventId, EventStore};
 use hookhouse_testkit::store_contract::{append, eventually};
 
 use super::{HOUR, Here};
 use crate::SqliteStore;
+use crate::dedupe::{Original, Seen};
 
 fn open(here: &Here) -> SqliteStore {
     here.open_with(|options| {
@@ -130,4 +133,32 @@ async fn an_unfinished_run_is_erased_at_the_next_start() {
             && count(&here, "SELECT count(*) FROM dedupe_filters") == 0
     })
     .await;
+}
+
+#[test]
+fn frozen_keys_are_known_and_the_newest_original_counts() {
+    let here = Here::new();
+    let file = here.folder.path().join("hookhouse.db");
+    std::fs::write(&file, "").unwrap();
+    let conn = crate::schema::open_writer(&file).unwrap();
+    let (compactor, tasks) = std::sync::mpsc::sync_channel(1);
+    let mut seen = Seen::load(&conn, Vec::new(), Arc::default(), 2, compactor).unwrap();
+    let original = |n: u64, received| Original { id: EventId::with_position(here.bed.now(), n, 0), received };
+    let known =
+        |seen: &Seen, key: u8, received, window| seen.find(&conn, &[key; 16], received, window).unwrap();
+    seen.remember(&[1; 16], original(1, 100));
+    seen.remember(&[2; 16], original(2, 110));
+    seen.freeze_when_full(2);
+    assert_eq!(tasks.try_recv().unwrap().through, 2);
+    assert_eq!(known(&seen, 1, 119, 20), Some(original(1, 0).id));
+    assert_eq!(known(&seen, 1, 120, 20), None, "its window is over");
+    assert_eq!(known(&seen, 3, 120, 20), None);
+    seen.remember(&[1; 16], original(3, 120));
+    assert_eq!(known(&seen, 1, 130, 20), Some(original(3, 0).id));
+    seen.forget([&[1; 16]].into_iter());
+    assert_eq!(
+        known(&seen, 1, 119, 20),
+        Some(original(1, 0).id),
+        "a batch that failed leaves the frozen ones"
+    );
 }

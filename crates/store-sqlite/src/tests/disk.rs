@@ -8,6 +8,7 @@ use hookhouse_core::{EventStore, StoreError};
 use hookhouse_testkit::store_contract::{append, assert_idle, eventually, lease, leases, settle, wants};
 
 use super::{Disk, HOUR, Here, bodies};
+use crate::checkpoint::Checkpoints;
 
 #[tokio::test]
 async fn below_the_reserve_events_are_refused_and_deliveries_go_on() {
@@ -57,6 +58,53 @@ async fn the_log_of_a_writer_that_never_pauses_stays_bounded() {
     assert!(largest < written / 3, "{largest} of {written} bytes: the log began anew");
     store.close().await;
     assert_eq!(std::fs::metadata(&log).map_or(0, |log| log.len()), 0, "a closed store has no log");
+}
+
+/// Pages in the log, and how many of them are in the database, as far as another connection sees.
+fn log_pages(here: &Here) -> (i64, i64) {
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
+    here.file().query_row("PRAGMA wal_checkpoint(NOOP)", [], row).unwrap()
+}
+
+#[tokio::test]
+async fn the_writer_moves_the_rest_when_it_is_asked_and_the_log_begins_anew() {
+    let here = Here::new();
+    let store = here.open();
+    for _ in 0..5 {
+        append(&store, here.bed.event("inbox", "1")).await;
+    }
+    let (pages, moved) = log_pages(&here);
+    assert!(moved < pages, "so few pages wait for more: {moved} of {pages}");
+    store.shared().checkpoints.ask();
+    // The writer does it after the batch that it is at: before the second one of these.
+    append(&store, here.bed.event("inbox", "2")).await;
+    append(&store, here.bed.event("inbox", "3")).await;
+    assert!(log_pages(&here).0 < pages, "the log began anew");
+}
+
+#[test]
+fn the_thread_asks_when_the_log_is_long_and_nearly_moved() {
+    let here = Here::new();
+    let file = here.folder.path().join("hookhouse.db");
+    std::fs::write(&file, "").unwrap();
+    let writer = crate::schema::open_writer(&file).unwrap();
+    let mover = crate::schema::open_writer(&file).unwrap();
+    let database = std::fs::File::open(&file).unwrap();
+    let checkpoints = Arc::new(Checkpoints::new(64));
+    let thread = {
+        let checkpoints = Arc::clone(&checkpoints);
+        std::thread::spawn(move || checkpoints.run(&mover, &database))
+    };
+    let mut asked = false;
+    for number in 0..2000 {
+        writer.execute("INSERT INTO meta VALUES (?1, 0)", [format!("{number}")]).unwrap();
+        checkpoints.committed(2);
+        // The writer does not do what it is asked for, so the log goes on.
+        asked |= checkpoints.wants_restart();
+    }
+    checkpoints.end();
+    thread.join().unwrap().unwrap();
+    assert!(asked || checkpoints.wants_restart());
 }
 
 #[tokio::test]
