@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::load::Events;
+use crate::load::{Events, Traffic};
 
 /// A running server; it ends with this value.
 #[derive(Debug)]
@@ -23,23 +23,51 @@ pub(crate) struct Contender {
 impl Contender {
     /// hyper and nothing else.
     pub(crate) fn bare() -> anyhow::Result<Self> {
+        Self::ourselves("hyper", "bare")
+    }
+
+    /// The same, which answers with TwiML.
+    pub(crate) fn application() -> anyhow::Result<Self> {
+        Self::ourselves("application", "application")
+    }
+
+    fn ourselves(name: &'static str, role: &str) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = command(&std::env::current_exe()?);
-        let process = command.args(["bare", &address.port().to_string()]).spawn()?;
-        Ok(Self { name: "hyper", address, process, _folder: None })
+        let process = command.args([role, &address.port().to_string()]).spawn()?;
+        Ok(Self { name, address, process, _folder: None })
     }
 
     /// Hookhouse with one X source, a store of its own and no destination.
     pub(crate) fn hookhouse(binary: &Path) -> anyhow::Result<Self> {
+        let source = format!(
+            "provider = \"x\"\npath = \"{}\"\nconsumer_secret = {{ env = \"{SECRET_VARIABLE}\" }}\n",
+            Traffic::X.path()
+        );
+        Self::house(binary, &source)
+    }
+
+    /// Hookhouse with one Twilio source, a store of its own, and an application that answers.
+    pub(crate) fn relay(binary: &Path, application: SocketAddr) -> anyhow::Result<Self> {
+        let source = format!(
+            "provider = \"twilio\"\npath = \"{}\"\npublic_url = \"{}\"\nauth_token = {{ env = \"{SECRET_VARIABLE}\" }}\n\
+             relay = {{ to = \"application\" }}\n\n\
+             [destination.application]\nurl = \"http://{application}/voice\"\nallow_loopback = true\n",
+            Traffic::Calls.path(),
+            Events::PUBLIC_URL,
+        );
+        Self::house(binary, &source)
+    }
+
+    fn house(binary: &Path, source: &str) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let address = free_address()?;
         let config = format!(
             "[server]\nlisten = [\"{address}\"]\n\n\
              [admin]\nlisten = \"{}\"\n\n\
              [store]\npath = \"store\"\n\n\
-             [source.bench]\nprovider = \"x\"\npath = \"{}\"\nconsumer_secret = {{ env = \"{SECRET_VARIABLE}\" }}\n",
+             [source.bench]\n{source}",
             free_address()?,
-            Events::PATH,
         );
         let path = folder.path().join("hookhouse.toml");
         std::fs::write(&path, config)?;
@@ -47,7 +75,7 @@ impl Contender {
         let checked = Command::new(binary)
             .args(["check", "--config"])
             .arg(&path)
-            .env(SECRET_VARIABLE, Events::SECRET)
+            .env(SECRET_VARIABLE, Traffic::SECRET)
             .stdout(Stdio::null())
             .status()
             .with_context(|| format!("cannot start {}", binary.display()))?;
@@ -55,7 +83,7 @@ impl Contender {
         let process = command(binary)
             .args(["serve", "--config"])
             .arg(&path)
-            .env(SECRET_VARIABLE, Events::SECRET)
+            .env(SECRET_VARIABLE, Traffic::SECRET)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         Ok(Self { name: "hookhouse", address, process, _folder: Some(folder) })
@@ -124,4 +152,4 @@ fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-const SECRET_VARIABLE: &str = "BENCH_CONSUMER_SECRET";
+const SECRET_VARIABLE: &str = "BENCH_SECRET";

@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use hookhouse_emulator::{Fixture, Sender};
 use hookhouse_verify::Secret;
 use hookhouse_verify::sign::Signer;
+use hookhouse_verify::twilio::Algorithm;
 use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -20,32 +21,70 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
+use crate::contender::Contender;
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Traffic {
+    /// Activity of X, as JSON.
+    X,
+    /// Calls of Twilio, as forms.
+    Calls,
+}
+
+impl Traffic {
+    pub(crate) const SECRET: &str = "a secret for benchmarks, shared by both sides";
+
+    /// Where it is sent.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::X => "/webhooks/x",
+            Self::Calls => "/webhooks/calls",
+        }
+    }
+
+    fn signer(self) -> Signer {
+        match self {
+            Self::X => Signer::X,
+            Self::Calls => Signer::Twilio { algorithm: Algorithm::HmacSha1, shared_key: None },
+        }
+    }
+
+    fn fixture(self) -> Option<&'static Fixture> {
+        match self {
+            Self::X => Fixture::find("x", "tweet_create_events"),
+            Self::Calls => Fixture::find("twilio", "call.incoming"),
+        }
+    }
+}
+
 /// Makes events that differ from all that were made before.
 #[derive(Debug)]
 pub(crate) struct Events {
+    fixture: &'static Fixture,
     sender: Sender,
     now: Timestamp,
     rng: StdRng,
 }
 
 impl Events {
-    pub(crate) const PATH: &str = "/webhooks/x";
-    pub(crate) const SECRET: &str = "a consumer secret for benchmarks";
+    /// The host that everything is signed for.
+    pub(crate) const PUBLIC_URL: &str = "http://127.0.0.1";
 
-    pub(crate) fn new() -> anyhow::Result<Self> {
-        let sender = Sender::new(&format!("http://127.0.0.1{}", Self::PATH))?
-            .signed_by(Signer::X, Secret::new(Self::SECRET)?);
-        Ok(Self { sender, now: "2026-11-22T00:00:00Z".parse()?, rng: StdRng::seed_from_u64(0) })
+    pub(crate) fn of(traffic: Traffic) -> anyhow::Result<Self> {
+        let sender = Sender::new(&format!("{}{}", Self::PUBLIC_URL, traffic.path()))?
+            .signed_by(traffic.signer(), Secret::new(Traffic::SECRET)?);
+        let fixture = traffic.fixture().context("no such fixture")?;
+        Ok(Self { fixture, sender, now: "2026-11-22T00:00:00Z".parse()?, rng: StdRng::seed_from_u64(0) })
     }
 
     /// The next events, signed and written out as HTTP/1.1 requests.
     pub(crate) fn take(&mut self, count: u32) -> anyhow::Result<Rc<Load>> {
-        let fixture = Fixture::find("x", "tweet_create_events").context("no such fixture")?;
         let mut load = Load { bytes: Vec::new(), ends: Vec::new(), body_bytes: 0 };
         for _ in 0..count {
-            // X's ids count milliseconds, so a millisecond each makes each one new.
+            // X's ids count milliseconds, so a millisecond each makes each one new. Twilio's are random.
             self.now += SignedDuration::from_millis(1);
-            let event = fixture.render(self.now, &mut self.rng);
+            let event = self.fixture.render(self.now, &mut self.rng);
             load.push(&self.sender.request(&event, self.now, None)?);
         }
         Ok(Rc::new(load))
@@ -87,6 +126,15 @@ impl Load {
     }
 }
 
+/// How requests follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Keep-alive connections, each with one request on its way.
+    pub(crate) connections: u16,
+    /// How long a connection rests between an answer and its next request.
+    pub(crate) pause: Duration,
+}
+
 /// What one round showed.
 #[derive(Debug)]
 pub(crate) struct Measured {
@@ -101,9 +149,9 @@ pub(crate) struct Measured {
 }
 
 /// Sends every request once.
-pub(crate) async fn run(address: SocketAddr, load: &Rc<Load>, connections: u16) -> anyhow::Result<Measured> {
+pub(crate) async fn run(address: SocketAddr, load: &Rc<Load>, pace: Pace) -> anyhow::Result<Measured> {
     let mut streams = Vec::new();
-    for _ in 0..connections {
+    for _ in 0..pace.connections {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         streams.push(stream);
@@ -113,7 +161,7 @@ pub(crate) async fn run(address: SocketAddr, load: &Rc<Load>, connections: u16) 
     let local = LocalSet::new();
     let started = Instant::now();
     for stream in streams {
-        loops.spawn_local_on(keep_sending(stream, Rc::clone(load), Rc::clone(&next)), &local);
+        loops.spawn_local_on(keep_sending(stream, Rc::clone(load), Rc::clone(&next), pace.pause), &local);
     }
     let mut latencies = Vec::with_capacity(load.ends.len());
     let mut refused = 0;
@@ -138,11 +186,40 @@ pub(crate) async fn run(address: SocketAddr, load: &Rc<Load>, connections: u16) 
     })
 }
 
+/// Sends every request once to each of two contenders, one after the other. Who goes first alternates: whatever the
+/// first one leaves behind must not always hit the same one.
+pub(crate) async fn in_turn(
+    round: u32,
+    contenders: [&Contender; 2],
+    load: &Rc<Load>,
+    pace: Pace,
+) -> anyhow::Result<[Measured; 2]> {
+    let measure = async |contender: &Contender| {
+        let measured = run(contender.address(), load, pace).await?;
+        anyhow::ensure!(
+            measured.refused == 0,
+            "{} answered {} requests otherwise than 200",
+            contender.name(),
+            measured.refused
+        );
+        anyhow::Ok(measured)
+    };
+    let [one, other] = contenders;
+    if round % 2 == 1 {
+        let first = measure(one).await?;
+        Ok([first, measure(other).await?])
+    } else {
+        let first = measure(other).await?;
+        Ok([measure(one).await?, first])
+    }
+}
+
 /// One connection: takes the next request that nobody has taken, until there is none.
 async fn keep_sending(
     mut stream: TcpStream,
     load: Rc<Load>,
     next: Rc<Cell<usize>>,
+    pause: Duration,
 ) -> anyhow::Result<(Vec<Duration>, usize)> {
     let (mut latencies, mut refused) = (Vec::new(), 0);
     let mut buffer = Vec::with_capacity(4096);
@@ -165,6 +242,9 @@ async fn keep_sending(
         }
         latencies.push(sent.elapsed());
         refused += usize::from(!buffer.starts_with(b"HTTP/1.1 200 "));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
     }
     Ok((latencies, refused))
 }
@@ -184,16 +264,18 @@ mod tests {
 
     #[test]
     fn no_two_events_are_alike() {
-        let mut events = Events::new().unwrap();
-        let (one, two) = (events.take(50).unwrap(), events.take(50).unwrap());
-        let bodies = |load: &Load| {
-            let body = |i| load.request(i).map(|r| r[r.len() - load.body_bytes..].to_vec());
-            (0..).map_while(body).collect::<Vec<_>>()
-        };
-        let mut all = [bodies(&one), bodies(&two)].concat();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), 100);
+        for traffic in [Traffic::X, Traffic::Calls] {
+            let mut events = Events::of(traffic).unwrap();
+            let (one, two) = (events.take(50).unwrap(), events.take(50).unwrap());
+            let bodies = |load: &Load| {
+                let body = |i| load.request(i).map(|r| r[r.len() - load.body_bytes..].to_vec());
+                (0..).map_while(body).collect::<Vec<_>>()
+            };
+            let mut all = [bodies(&one), bodies(&two)].concat();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), 100, "{traffic:?}");
+        }
     }
 
     #[test]

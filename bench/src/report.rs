@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
+use crate::disk;
 use crate::load::Measured;
+
+/// What the disk takes, which every durable acknowledgement waits for.
+pub(crate) fn disk() -> anyhow::Result<String> {
+    let (p50, p99) = disk::flush()?;
+    Ok(format!("a flush of 4 KiB takes {:.3} ms (p50), {:.3} ms (p99)", ms(p50), ms(p99)))
+}
 
 /// Both servers in one round.
 #[derive(Debug)]
@@ -51,11 +58,11 @@ pub(crate) fn summary(rows: &[Row]) -> String {
     )
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn ms(duration: Duration) -> f64 {
+pub(crate) fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -28,7 +28,7 @@ impl Dev {
         let mut command = hookhouse();
         command.current_dir(folder.path()).arg("dev").args(arguments).env(variable, SECRET);
         // Any free ports: tests run side by side.
-        command.args(["--port", "0", "--admin-port", "0"]);
+        command.args(["--port", "0", "--admin-port", "0", "--x-port", "0"]);
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts");
         let out = Arc::new(Mutex::new(Vec::new()));
@@ -212,4 +212,37 @@ fn http_2_is_spoken_too() {
         let output = curl.arg(format!("http://{}{path}", dev.ingress)).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "2 200", "{output:?}");
     }
+}
+
+/// The whole loop on a laptop, with no account: register, challenge, subscribe, post, see it delivered, delete.
+#[test]
+fn the_whole_loop_with_x_runs_without_an_account() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let application = runtime.block_on(hookhouse_testkit::receiver::Receiver::start()).unwrap();
+    let forward = format!("http://{}/hooks", application.address());
+    let dev = Dev::start("CONSUMER_SECRET", &["--forward-to", &forward]);
+    let (code, registered) = dev.tell(&["x", "webhooks", "register", "x"]);
+    assert_eq!(code, Some(0), "{registered}");
+    dev.prints(&["crc", "answered", "signed"]);
+    let (code, listed) = dev.tell(&["-o", "json", "x", "webhooks", "list"]);
+    assert!(
+        code == Some(0) && listed.contains("\"valid\": true") || listed.contains("\"valid\":true"),
+        "{listed}"
+    );
+    assert_eq!(dev.tell(&["x", "subscriptions", "add"]).0, Some(0));
+    let (code, performed) =
+        dev.tell(&["emulate", "x", "act", "--user", "alice", "post", "Hello from a laptop"]);
+    assert_eq!(code, Some(0), "{performed}");
+    dev.prints(&["tweet_create_events", "verified"]);
+    runtime.block_on(application.wait_for(1));
+    let delivered = application.received().remove(0);
+    assert!(String::from_utf8_lossy(&delivered.body).contains("Hello from a laptop"));
+    let (code, status) = dev.tell(&["x", "webhooks", "status"]);
+    assert!(code == Some(0) && status.contains("valid"), "{status}");
+    assert!(status.contains("the last one came") && status.contains("(signed, "), "{status}");
+    let listed: serde_json::Value =
+        serde_json::from_str(&dev.tell(&["-o", "json", "x", "webhooks", "list"]).1).unwrap();
+    let id = listed.pointer("/data/0/id").and_then(|id| id.as_str()).unwrap_or_else(|| panic!("{listed}"));
+    assert_eq!(dev.tell(&["x", "webhooks", "delete", id]).0, Some(0));
+    assert_ne!(dev.tell(&["x", "webhooks", "status"]).0, Some(0), "X has nothing any more");
 }

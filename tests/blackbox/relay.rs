@@ -1,11 +1,10 @@
-//! Relay: the application's own answer, or the fallback; WebSockets; logins.
+//! Relay: the application's own answer, or the fallback; logins.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use hookhouse_testkit::blackbox::{Connection, House, eventually, request, send};
+use hookhouse_testkit::blackbox::{House, eventually, request, send};
 use hookhouse_testkit::receiver::{Behaviour, Receiver};
 
 const TWIML: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Say>Hello</Say></Response>";
@@ -41,10 +40,28 @@ fn the_applications_answer_comes_back_and_every_repeat_gets_one() {
         assert_eq!(cookies.len(), 2);
         assert_eq!(house.events().len(), n, "each was stored before it was relayed");
     }
+    let event = house.events()[0]["id"].as_str().unwrap().to_owned();
+    let kept = answer_to(&house, &event);
+    assert_eq!((kept["status"].as_u64(), kept["body"].as_str()), (Some(201), Some(TWIML)));
+    assert!(kept["headers"].as_array().unwrap().contains(&serde_json::json!(["set-cookie", "[redacted]"])));
+    assert!(!kept["headers"].to_string().contains("x-hop"), "those of its connection are not kept");
+    let (_, shown, _) = house.tell(&["events", "get", &event]);
+    assert!(
+        shown.contains("answer: 201  app answered after") && shown.contains("<Say>Hello</Say>"),
+        "{shown}"
+    );
     let got = application.received();
     assert_eq!((got[0].method.as_str(), got[0].target.as_str()), ("POST", "/voice?x=1"));
     assert_eq!(got[0].header("hookhouse-source"), Some("calls"));
     assert_eq!(send(house.ingress, &request("GET", "/calls?Digits=1", &[], b"")).status, 201);
+}
+
+/// What the sender of an event was answered; it is kept while the answer is on its way.
+pub(super) fn answer_to(house: &House, event: &str) -> serde_json::Value {
+    eventually("the answer is kept", || {
+        let answer = house.api(&format!("events/{event}"))["answer"].clone();
+        Some(answer).filter(|answer| !answer.is_null())
+    })
 }
 
 #[test]
@@ -73,6 +90,9 @@ fn a_late_or_broken_application_gets_the_fallback_or_an_honest_status() {
         assert_eq!(answer.status, status, "number {n}");
         let error = if status == 504 { "upstream_timeout" } else { "upstream_error" };
         assert_eq!(answer.error().as_deref(), Some(error));
+        let kept = answer_to(&house, house.events().last().unwrap()["id"].as_str().unwrap());
+        assert_eq!(kept["status"], status);
+        assert!(kept["failure"].as_str().is_some_and(|why| !why.is_empty()), "{kept}");
     }
 
     let fallback = "deadline = \"300ms\", on_failure = \"queue\", fallback = { status = 200, content_type = \"text/xml\", body = \"<Response/>\" }";
@@ -90,85 +110,6 @@ fn a_late_or_broken_application_gets_the_fallback_or_an_honest_status() {
         house.api("deliveries?state=delivered")["data"].as_array()?.first().cloned()
     });
     assert_eq!(delivered["id"], format!("{}:app:1", house.events()[0]["id"].as_str().unwrap()));
-}
-
-/// An application that agrees to speak WebSocket and sends back every byte.
-fn echo() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            std::thread::spawn(move || serve_echo(stream));
-        }
-    });
-    address
-}
-
-fn serve_echo(mut stream: TcpStream) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut byte) {
-            Ok(1) => head.push(byte[0]),
-            _ => return,
-        }
-    }
-    let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
-    assert!(
-        text.contains("upgrade: websocket") && text.contains("sec-websocket-key: dghlihnhbxbszsbub25jzq==")
-    );
-    let agreed = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    let _ = stream.write_all(agreed.as_bytes());
-    let mut chunk = [0; 1024];
-    while let Ok(read) = stream.read(&mut chunk) {
-        if read == 0 || stream.write_all(&chunk[..read]).is_err() {
-            return;
-        }
-    }
-}
-
-const HANDSHAKE: [(&str, &str); 4] = [
-    ("Connection", "keep-alive, Upgrade"),
-    ("Upgrade", "websocket"),
-    ("Sec-WebSocket-Version", "13"),
-    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-];
-
-#[test]
-fn a_websocket_passes_a_thousand_messages_both_ways() {
-    let house = House::start(&config(echo(), "deadline = \"5s\""), &[]);
-    let mut connection = Connection::open(house.ingress).unwrap();
-    let answer = connection.exchange(&request("GET", "/calls", &HANDSHAKE, b"")).unwrap();
-    assert_eq!(answer.status, 101);
-    assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-    let mut stream = connection.stream().try_clone().unwrap();
-    for n in 0..1_000_u32 {
-        let message = n.to_be_bytes().repeat(50);
-        stream.write_all(&message).unwrap();
-        let mut back = vec![0; message.len()];
-        stream.read_exact(&mut back).unwrap();
-        assert_eq!(back, message);
-    }
-    drop((connection, stream));
-    eventually("the end of the connection in the log", || {
-        house.log().iter().any(|line| line.contains("ws.ended") && line.contains("200000")).then_some(())
-    });
-    assert_eq!(house.events().len(), 1, "one record for the connection");
-}
-
-#[test]
-fn an_application_that_does_not_agree_gets_nothing_but_the_handshake() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let application = runtime.block_on(Receiver::start()).unwrap();
-    let house = House::start(&config(application.address(), "deadline = \"5s\""), &[]);
-    let mut connection = Connection::open(house.ingress).unwrap();
-    let mut bytes = request("GET", "/calls", &HANDSHAKE, b"");
-    bytes.extend_from_slice(b"GET /admin HTTP/1.1\r\nHost: h\r\n\r\n");
-    connection.write(&bytes).unwrap();
-    assert_eq!(connection.read().unwrap().status, 502);
-    let received = application.received();
-    assert_eq!(received.len(), 1, "{received:?}");
-    assert_eq!(received[0].target, "/voice");
 }
 
 #[test]

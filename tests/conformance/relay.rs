@@ -95,6 +95,15 @@ fn w11(case: &Case) {
         assert_eq!(answer.text(), TWIML);
     }
     assert_eq!(line.application.received().len(), 2, "proxied both times");
+    let [first, second] = &line.house.events()[..] else { panic!("both are stored") };
+    let suspect = eventually("the second one's answer", || {
+        let event = line.house.api(&format!("events/{}", second["id"].as_str()?));
+        Some(event["answer"].clone()).filter(|answer| !answer.is_null())
+    });
+    assert_eq!(suspect["repeat_of"], first["id"], "{}", case.log);
+    assert!(eventually("the log", || {
+        line.house.log().iter().any(|entry| entry.contains("\"replay_suspect\":true")).then_some(true)
+    }));
 }
 
 fn w12(case: &Case) {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod sdks;
 mod step;
 mod test;
 mod tools;
@@ -17,7 +18,7 @@ const CHORES: &[Chore] = &[
     (
         "bench",
         "[BENCH ARGS]",
-        "requests per second beside a bare hyper server (`bench --help` for more)",
+        "requests per second beside a bare hyper server, or what a relay adds (`bench --help` for more)",
         bench::run,
     ),
 ];

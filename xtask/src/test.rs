@@ -1,6 +1,6 @@
 //! Every test of the workspace: what README tells a newcomer to run, and what CI runs.
 
-use crate::{step, tools};
+use crate::{sdks, step, tools};
 
 /// Unit, integration and black-box tests through nextest, then the examples in the documentation, which nextest
 /// leaves out. All packages at once, so that they share one set of features and everything, the binary under test
@@ -10,7 +10,14 @@ use crate::{step, tools};
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     tools::c_compiler()?;
     tools::curl()?;
+    tools::prometheus()?;
     tools::nextest()?;
+    if are_called(args, "hookhouse") {
+        tools::nginx()?;
+        tools::tls()?;
+        sdks::install()?;
+        sdks::install_browser()?;
+    }
     let mut nextest = step::cargo(&["nextest", "run"]);
     if !args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package")) {
         nextest.arg("--workspace");
@@ -20,4 +27,13 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         step::run("documentation tests", &mut step::cargo(&["test", "--workspace", "--doc"]))?;
     }
     Ok(())
+}
+
+/// Whether nextest is to run tests of this package: all packages' are run unless some are named.
+fn are_called(args: &[String], package: &str) -> bool {
+    let mut named = args.iter().enumerate().filter_map(|(n, arg)| match arg.as_str() {
+        "-p" | "--package" => args.get(n + 1).map(String::as_str),
+        arg => arg.strip_prefix("--package=").or_else(|| arg.strip_prefix("-p")),
+    });
+    named.clone().next().is_none() || named.any(|name| name == package)
 }

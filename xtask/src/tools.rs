@@ -31,18 +31,116 @@ pub(crate) fn curl() -> anyhow::Result<()> {
     package("curl", &["curl"], "there is no `curl`, which the tests call; install it (Debian: curl)")
 }
 
+/// Makes sure that there are Prometheus and promtool: the tests ask them whether they can read what is shipped for them.
+///
+/// # Errors
+/// When one of them is missing and cannot be installed.
+pub(crate) fn prometheus() -> anyhow::Result<()> {
+    let otherwise =
+        "there is no `prometheus` and `promtool`, which the tests run; install them (Debian: prometheus)";
+    package("promtool", &["prometheus"], otherwise)?;
+    package("prometheus", &["prometheus"], otherwise)
+}
+
+/// Makes sure that there is a Python that makes virtual environments.
+///
+/// # Errors
+/// When there is none and it cannot be installed.
+pub(crate) fn python() -> anyhow::Result<()> {
+    if runs("python3", &["-c", "import ensurepip, venv"]) {
+        return Ok(());
+    }
+    install(
+        "python3",
+        &["python3", "python3-venv"],
+        "there is no `python3` that can make a virtual environment, in which the tests install Twilio's SDK; \
+         install it (Debian: python3 python3-venv)",
+    )
+}
+
+/// Makes sure that there is Node.js, with npm.
+///
+/// # Errors
+/// When one of them is missing and cannot be installed.
+pub(crate) fn node() -> anyhow::Result<()> {
+    package(
+        "node",
+        &["nodejs"],
+        "there is no `node`, with which the tests run Twilio's SDK; install it (Debian: nodejs)",
+    )?;
+    package(
+        "npm",
+        &["npm"],
+        "there is no `npm`, with which the tests install Twilio's SDK; install it (Debian: npm)",
+    )
+}
+
+/// Makes sure that there is Chromium, and a font for it to write with: the tests look at the web UI in it.
+///
+/// # Errors
+/// When it is missing and cannot be installed.
+pub(crate) fn chromium() -> anyhow::Result<()> {
+    package(
+        "chromium",
+        &["chromium", "fonts-dejavu-core"],
+        "there is no `chromium`, in which the tests open the web UI; install it (Debian: chromium)",
+    )
+}
+
+/// Makes sure that there is nginx, with its stream module: the tests put one in front of a server.
+///
+/// # Errors
+/// When there is none and it cannot be installed.
+pub(crate) fn nginx() -> anyhow::Result<()> {
+    if runs("nginx", &["-v"]) && Path::new("/usr/lib/nginx/modules/ngx_stream_module.so").exists() {
+        return Ok(());
+    }
+    install(
+        "nginx",
+        &["nginx", "libnginx-mod-stream"],
+        "there is no `nginx` with its stream module, which the tests start; install both (Debian: nginx \
+         libnginx-mod-stream)",
+    )
+}
+
+/// Makes sure that there is what the tests of TLS ask for an opinion: OpenSSL's client, nmap, testssl.sh, and Pebble, an
+/// authority to order certificates from.
+///
+/// # Errors
+/// When one of them is missing and cannot be installed.
+pub(crate) fn tls() -> anyhow::Result<()> {
+    let otherwise = "there is no `openssl`, `nmap`, `testssl` and `pebble`, with which the tests look at TLS; install them \
+                     (Debian: openssl nmap testssl.sh bsdextrautils procps pebble)";
+    if !runs("openssl", &["version"]) {
+        install("openssl", &["openssl"], otherwise)?;
+    }
+    package("nmap", &["nmap"], otherwise)?;
+    package("testssl", &["testssl.sh", "bsdextrautils", "procps"], otherwise)?;
+    if !runs("sh", &["-c", "command -v pebble && command -v pebble-challtestsrv"]) {
+        install("pebble", &["pebble"], otherwise)?;
+    }
+    Ok(())
+}
+
 /// Installs Debian packages where a program is missing and that is ours to do.
 fn package(program: &str, packages: &[&str], otherwise: &str) -> anyhow::Result<()> {
     if runs(program, &["--version"]) {
         return Ok(());
     }
+    install(program, packages, otherwise)
+}
+
+/// Installs Debian packages where that is ours to do.
+fn install(program: &str, packages: &[&str], otherwise: &str) -> anyhow::Result<()> {
     if !is_root_on_debian() {
         bail!("{otherwise}");
     }
     step::run("package list", Command::new("apt-get").arg("update"))?;
     let install = ["install", "--yes", "--no-install-recommends"];
     let mut apt = Command::new("apt-get");
-    step::run(program, apt.args(install).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
+    // Debian starts the servers that it installs, unless the machine seems to be in single-user mode.
+    apt.args(install).args(packages).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+    step::run(program, &mut apt)
 }
 
 /// Makes sure that there is cargo-nextest.

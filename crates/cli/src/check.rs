@@ -9,6 +9,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::locate;
 use crate::output::{Format, Out};
 
+/// Check a configuration as `serve` would, without starting
+///
 /// Reads the configuration and its secrets as `serve` does; binds nothing, stores nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}

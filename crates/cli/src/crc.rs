@@ -7,6 +7,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::offline::SecretFrom;
 use crate::output;
 
+/// Compute the answer to X's challenge offline
+///
 /// Prints the JSON that X expects for a `crc_token`. A token that could be an event or a query is not signed (exit 7).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -1,4 +1,4 @@
-//! `hookhouse deliveries`: what is on its way, what is not, and another try.
+//! `hookhouse deliveries`: what is on its way, what is not, another try, and none.
 
 use hookhouse_core::store::DeliveryQuery;
 use hookhouse_core::{
@@ -12,6 +12,8 @@ use crate::locate;
 use crate::output::Out;
 use crate::terminal::inline;
 
+/// List deliveries, retry them, and call them off
+///
 /// A delivery is one event for one destination: `evt_…:app`, with `:2` for its second replay.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -38,14 +40,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DESTINATION", conflicts_with = "ids", required_unless_present = "ids")]
         all_dead: Option<DestinationName>,
     },
+    /// Call pending, waiting or dead deliveries off; `retry` takes that back
+    Cancel {
+        /// The deliveries
+        #[arg(required = true)]
+        ids: Vec<DeliveryId>,
+    },
 }
 
 pub(crate) fn run(command: Command, global: &Global) -> Outcome {
-    let folder = locate::store_folder(global)?;
+    let place = locate::place(global)?;
     block_on(async {
         match command {
             Command::Ls { state, destination, event, limit } => {
-                let reader = Reader::open(&folder).await?;
+                let reader = Reader::open(&place).await?;
                 let mut out = Out::new(global.output);
                 let mut query =
                     DeliveryQuery { event, destination, state, cursor: None, limit: limit.min(1_000) };
@@ -63,12 +71,24 @@ pub(crate) fn run(command: Command, global: &Global) -> Outcome {
                 }
             }
             Command::Retry { ids, all_dead } => {
-                let client = Client::require(&folder).await?;
+                let client = Client::require(&place).await?;
                 let ids = match all_dead {
-                    Some(destination) => dead(&Reader::open(&folder).await?, destination).await?,
+                    Some(destination) => dead(&Reader::open(&place).await?, destination).await?,
                     None => ids,
                 };
-                retry(&client, &ids).await
+                let mut outcomes = Vec::new();
+                for id in &ids {
+                    outcomes.push(client.retry(id).await);
+                }
+                told(&ids, outcomes, "due now")
+            }
+            Command::Cancel { ids } => {
+                let client = Client::require(&place).await?;
+                let mut outcomes = Vec::new();
+                for id in &ids {
+                    outcomes.push(client.cancel(id).await);
+                }
+                told(&ids, outcomes, "cancelled")
             }
         }
     })
@@ -93,15 +113,12 @@ async fn dead(reader: &Reader, destination: DestinationName) -> Result<Vec<Deliv
     }
 }
 
-async fn retry(client: &Client, ids: &[DeliveryId]) -> Outcome {
-    let mut failed = Vec::new();
-    for id in ids {
-        if let Err(failure) = client.retry(id).await {
-            failed.push((id, failure));
-        }
-    }
+/// Says what became of each.
+fn told(ids: &[DeliveryId], outcomes: Vec<Result<(), Failure>>, done: &str) -> Outcome {
+    let failed = ids.iter().zip(outcomes).filter_map(|(id, outcome)| Some((id, outcome.err()?)));
+    let mut failed: Vec<_> = failed.collect();
     let (bad, all) = (failed.len(), ids.len());
-    anstream::eprintln!("{} of {all} deliveries are due now", all - bad);
+    anstream::eprintln!("{} of {all} deliveries are {done}", all - bad);
     if all == 1
         && let Some((_, failure)) = failed.pop()
     {
@@ -156,5 +173,6 @@ fn outcome(attempt: &Attempt) -> String {
         AttemptOutcome::Refused { status, answer } if answer.is_empty() => format!("refused, {status}"),
         AttemptOutcome::Refused { status, answer } => format!("refused, {status}: {}", inline(answer)),
         AttemptOutcome::Failed { error } => format!("failed: {}", inline(error)),
+        AttemptOutcome::Skipped { reason } => format!("skipped: {}", inline(reason)),
     }
 }

@@ -3,6 +3,7 @@
 mod demo;
 pub(crate) mod house;
 pub(crate) mod secrets;
+pub(crate) mod stand_in;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,13 +11,16 @@ use std::sync::Arc;
 
 use anstyle::{AnsiColor, Style};
 use hookhouse_core::{Clock, Observer, SystemClock};
+use hookhouse_server::care::Pace;
 use hookhouse_server::{Bound, Lifecycle, Running, ServeError, Wiring, store};
 use tokio::net::TcpListener;
 
 use crate::Global;
+use crate::dev::stand_in::StandIn;
 use crate::exit::{Code, Failure, Outcome};
 use crate::locate::DEV_FOLDER;
-use crate::terminal::Terminal;
+use crate::output::{Format, Pages};
+use crate::terminal::{Manner, Terminal};
 
 const BOLD: Style = Style::new().bold();
 const FAINT: Style = Style::new().dimmed();
@@ -25,6 +29,8 @@ const LINK: Style = AnsiColor::Cyan.on_default();
 /// How many ports after a taken one are tried.
 const PORTS: u16 = 50;
 
+/// Receive webhooks on this machine, without any configuration
+///
 /// Listens on loopback only. Serves /webhooks and /webhooks/twitter (X), /webhooks/twilio (Twilio) and /webhooks/inbox
 /// (anything). Secrets come from CONSUMER_SECRET (or TWITTER_CONSUMER_SECRET) and TWILIO_AUTH_TOKEN; one that is not
 /// set is made up once, kept, and shown.
@@ -51,6 +57,9 @@ pub(crate) struct Args {
     /// The port of the admin listener; a taken one means the next free one
     #[arg(long, default_value_t = 4040, value_name = "PORT")]
     admin_port: u16,
+    /// The port of the stand-in of X's platform; a taken one means the next free one
+    #[arg(long, default_value_t = 4050, value_name = "PORT")]
+    x_port: u16,
     /// Where events and secrets are kept
     #[arg(long, default_value = DEV_FOLDER, value_name = "FOLDER")]
     data: PathBuf,
@@ -59,13 +68,13 @@ pub(crate) struct Args {
     log: String,
 }
 
-pub(crate) fn run(args: Args, _: &Global) -> Outcome {
+pub(crate) fn run(args: Args, global: &Global) -> Outcome {
     crate::log::start(&args.log).map_err(|error| Failure::with_code(error, Code::Usage))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(args))
+    runtime.block_on(serve(args, global.output))
 }
 
-async fn serve(args: Args) -> Outcome {
+async fn serve(args: Args, format: Format) -> Outcome {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let lifecycle = Lifecycle::default();
     lifecycle.stop_on_signals()?;
@@ -77,6 +86,11 @@ async fn serve(args: Args) -> Outcome {
     let forward_to = args.forward_to.clone().or_else(|| demo.as_ref().and_then(demo::Demo::receiver));
 
     let secrets = secrets::Secrets::keep(&args.data)?;
+    // With a public URL it is X itself that calls.
+    let stand_in = match &args.public_url {
+        None => Some(StandIn::start(&args.data, args.x_port, &secrets.x.secret).await?),
+        Some(_) => None,
+    };
     let config = house::config(&house::Plan {
         folder: &args.data,
         ingress: address,
@@ -84,18 +98,25 @@ async fn serve(args: Args) -> Outcome {
         public_url: args.public_url.as_deref(),
         forward_to: forward_to.as_deref(),
         secrets: &secrets,
+        x: stand_in.as_ref().map(|(_, stand_in)| stand_in),
     })?;
     let store = store::open(&config.store, Arc::clone(&clock))?;
-    let terminal = Terminal::start(args.bodies)?;
+    let manner =
+        Manner { format, bodies: args.bodies, pages: Pages::below(format!("http://{admin_address}")) };
+    let terminal = Terminal::start(manner)?;
     let observer: Arc<dyn Observer> = match &demo {
         Some(demo) => demo.watch(Arc::clone(&terminal) as _),
         None => Arc::clone(&terminal) as _,
     };
     let bound = Bound { ingress: vec![ingress], admin };
-    let wiring = Wiring { config, bound, store, clock, observer, lifecycle: lifecycle.clone() };
+    let wiring =
+        Wiring { config, bound, store, clock, observer, lifecycle: lifecycle.clone(), pace: Pace::default() };
     let running = hookhouse_server::start(wiring).await?;
 
     announce(&args, &running, &secrets, address, forward_to.as_deref());
+    if let Some((_, stand_in)) = stand_in.as_ref().filter(|_| !args.demo) {
+        introduce(stand_in);
+    }
     let outcome = match demo {
         Some(demo) => {
             let outcome = demo.play(&running, address).await;
@@ -109,6 +130,9 @@ async fn serve(args: Args) -> Outcome {
         None => Ok(()),
     };
     let finished = running.finish().await;
+    if let Some((platform, _)) = stand_in {
+        platform.stop().await;
+    }
     terminal.finish();
     finished?;
     if args.exit { outcome } else { Ok(()) }
@@ -157,8 +181,8 @@ fn announce(
         );
     }
     anstream::eprintln!(
-        "  {:<8} {LINK}http://{}{LINK:#}  {FAINT}for the other commands{FAINT:#}",
-        "admin",
+        "  {:<8} {LINK}http://{}{LINK:#}  {FAINT}what arrived, in a browser{FAINT:#}",
+        "ui",
         running.admin
     );
     match forward_to {
@@ -178,4 +202,15 @@ fn announce(
              curl -d '{{\"hello\":\"world\"}}' http://{address}/webhooks/inbox\n\n● Waiting for requests… (Ctrl-C ends)"
         );
     }
+}
+
+/// What can be done with the stand-in of X.
+fn introduce(stand_in: &StandIn) {
+    anstream::eprintln!(
+        "\nX, without an account: a stand-in of its platform listens on {LINK}http://{}{LINK:#}\n           \
+         hookhouse x webhooks register x && hookhouse x subscriptions add\n           \
+         hookhouse emulate x act --user {} post \"Hello\"",
+        stand_in.address,
+        stand_in.user,
+    );
 }

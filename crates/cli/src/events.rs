@@ -1,17 +1,21 @@
 //! `hookhouse events`: list, show and export what was received.
 
+mod wait;
+
 use hookhouse_core::store::{EventQuery, Order, RefusalQuery};
 use hookhouse_core::{EventId, SourceName, StoredRefusal, Timestamp};
-use hookhouse_server::admin::view::{EventDetail, EventView};
+use hookhouse_server::admin::view::{AnswerView, EventDetail, EventView};
 use jiff::SignedDuration;
 
 use crate::Global;
 use crate::admin::{Reader, block_on};
 use crate::exit::Outcome;
 use crate::locate;
-use crate::output::{self, Out};
+use crate::output::{self, Out, Pages};
 use crate::terminal::inline;
 
+/// List, show and export what was received
+///
 /// Reads through the running server, or from the store of a stopped one.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -41,6 +45,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         which: Which,
     },
+    Wait(wait::Args),
 }
 
 /// Which events.
@@ -68,14 +73,14 @@ impl Which {
             since: self.since,
             until: self.until,
             order,
-            cursor: None,
             limit,
+            ..EventQuery::default()
         }
     }
 }
 
 /// A moment: RFC 3339, or so long ago.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
@@ -88,9 +93,9 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(crate) fn run(command: Command, global: &Global) -> Outcome {
-    let folder = locate::store_folder(global)?;
+    let place = locate::place(global)?;
     block_on(async {
-        let reader = Reader::open(&folder).await?;
+        let reader = Reader::open(&place).await?;
         match command {
             Command::Ls { which, limit, refused: true } => {
                 refusals(&reader, which.source, limit, global).await
@@ -103,9 +108,11 @@ pub(crate) fn run(command: Command, global: &Global) -> Outcome {
             }
             Command::Get { id } => {
                 let detail = reader.event(id).await?;
-                Ok(Out::one(global.output, &detail, describe)?)
+                let pages = reader.pages();
+                Ok(Out::one(global.output, &detail, |detail| describe(detail, &pages))?)
             }
             Command::Raw { id } => Ok(output::bytes(&reader.raw(id).await?)?),
+            Command::Wait(args) => wait::wait(args, &place, global).await,
         }
     })
 }
@@ -119,14 +126,18 @@ async fn list(
     global: &Global,
 ) -> Outcome {
     let mut out = Out::new(global.output);
+    let pages = reader.pages();
+    let mut progress = output::Progress::beside_results();
     loop {
         let page = reader.events(&query, bodies).await?;
         for event in page.data.iter().take(left) {
-            out.entry(event, if bodies { with_body } else { summary })?;
+            out.entry(event, |event| if bodies { with_body(event, &pages) } else { summary(event, &pages) })?;
         }
         left = left.saturating_sub(page.data.len());
+        progress.add(page.data.len(), "events");
         query.cursor = page.next_cursor;
         if left == 0 || query.cursor.is_none() {
+            progress.end();
             return Ok(out.finish()?);
         }
     }
@@ -134,23 +145,11 @@ async fn list(
 
 async fn refusals(reader: &Reader, source: Option<SourceName>, mut left: usize, global: &Global) -> Outcome {
     let mut out = Out::new(global.output);
-    let mut query = RefusalQuery { source, cursor: None, limit: left.min(1_000) };
+    let mut query = RefusalQuery { source, limit: left.min(1_000), ..RefusalQuery::default() };
     loop {
         let page = reader.refusals(&query).await?;
         for refusal in page.data.iter().take(left) {
-            out.entry(refusal, |StoredRefusal { refusal, .. }| {
-                format!(
-                    "{}  {}  {:<10}  {} {} {}  {} ({})",
-                    refusal.request_id,
-                    refusal.at.strftime("%Y-%m-%d %H:%M:%S"),
-                    refusal.source.as_ref().map_or("-", SourceName::as_str),
-                    refusal.status,
-                    inline(&refusal.method),
-                    inline(&refusal.path),
-                    inline(&refusal.reason),
-                    refusal.code,
-                )
-            })?;
+            out.entry(refusal, refused)?;
         }
         left = left.saturating_sub(page.data.len());
         query.cursor = page.next_cursor;
@@ -160,10 +159,26 @@ async fn refusals(reader: &Reader, source: Option<SourceName>, mut left: usize, 
     }
 }
 
-fn summary(event: &EventView) -> String {
+/// A refusal, in a line.
+pub(crate) fn refused(StoredRefusal { refusal, .. }: &StoredRefusal) -> String {
+    format!(
+        "{}  {}  {:<10}  {} {} {}  {} ({})",
+        refusal.request_id,
+        refusal.at.strftime("%Y-%m-%d %H:%M:%S"),
+        refusal.source.as_ref().map_or("-", SourceName::as_str),
+        refusal.status,
+        inline(&refusal.method),
+        inline(&refusal.path),
+        inline(&refusal.reason),
+        refusal.code,
+    )
+}
+
+/// An event, in a line.
+pub(crate) fn summary(event: &EventView, pages: &Pages) -> String {
     format!(
         "{}  {}  {:<10}  {:<24}  {:>8}  {}",
-        event.id,
+        pages.event(event.id),
         event.received_at.strftime("%Y-%m-%d %H:%M:%S"),
         event.source,
         event.event_type.as_deref().map_or_else(|| event.method.clone(), inline),
@@ -172,15 +187,44 @@ fn summary(event: &EventView) -> String {
     )
 }
 
-fn with_body(event: &EventView) -> String {
-    let body =
-        event.body.as_ref().map_or_else(|| "(not text)".to_owned(), |body| output::body(body.as_bytes()));
-    format!("{}\n{body}\n", summary(event))
+/// What the sender was answered.
+fn answered(answer: &AnswerView) -> String {
+    let from = answer.failure.as_ref().map_or_else(
+        || format!("{} answered", answer.destination),
+        |failure| format!("{} did not answer ({})", answer.destination, inline(failure)),
+    );
+    let mut text = format!("\nanswer: {}  {from} after {} ms\n", answer.status, answer.duration_ms);
+    if let Some(of) = answer.repeat_of {
+        text += &format!("  the request repeats {of}\n");
+    }
+    for (name, value) in &answer.headers {
+        text += &format!("  {}: {}\n", inline(name), inline(value));
+    }
+    match (&answer.connection, &answer.body) {
+        (Some(passed), _) => {
+            text += &format!(
+                "  the connection ended ({}): {} from the sender, {} to it\n",
+                passed.end,
+                output::size(usize::try_from(passed.up).unwrap_or(usize::MAX)),
+                output::size(usize::try_from(passed.down).unwrap_or(usize::MAX)),
+            );
+        }
+        (None, Some(body)) if !body.is_empty() => text += &format!("\n{}\n", output::body(body.as_bytes())),
+        (None, None) => text += &format!("  ({} that are not text)\n", output::size(answer.body_bytes)),
+        (None, Some(_)) => {}
+    }
+    text
 }
 
-fn describe(detail: &EventDetail) -> String {
+pub(crate) fn with_body(event: &EventView, pages: &Pages) -> String {
+    let body =
+        event.body.as_ref().map_or_else(|| "(not text)".to_owned(), |body| output::body(body.as_bytes()));
+    format!("{}\n{body}\n", summary(event, pages))
+}
+
+fn describe(detail: &EventDetail, pages: &Pages) -> String {
     let event = &detail.event;
-    let mut text = format!("{}\n{} {}\n", summary(event), event.method, inline(&event.target));
+    let mut text = format!("{}\n{} {}\n", summary(event, pages), event.method, inline(&event.target));
     let proof = &event.provenance;
     text += &match (&proof.scheme, &proof.key) {
         (Some(scheme), Some(key)) => {
@@ -199,6 +243,9 @@ fn describe(detail: &EventDetail) -> String {
             output::size(event.body_bytes)
         ),
     };
+    if let Some(answer) = &detail.answer {
+        text += &answered(answer);
+    }
     for delivery in &detail.deliveries {
         text += &format!("\n{}  {}  {} attempt(s)", delivery.id, delivery.state.as_str(), delivery.attempts);
     }

@@ -21,10 +21,12 @@ pub(crate) enum Code {
     Auth = 5,
     /// No server answers.
     Unreachable = 6,
-    /// The verification says no.
+    /// The verification, or the doctor, says no.
     Refused = 7,
     /// Some of it worked.
     Partial = 8,
+    /// What was waited for did not come.
+    TimedOut = 9,
 }
 
 /// The end of a command that did not work out.
@@ -54,6 +56,11 @@ impl Failure {
         Self { code, error: Some(error.into()) }
     }
 
+    /// How it ends.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
     /// Says it on stderr, with its causes, once.
     pub(crate) fn report(self) -> ExitCode {
         if let Some(error) = self.error {
@@ -63,6 +70,16 @@ impl Failure {
             }
         }
         ExitCode::from(self.code as u8)
+    }
+}
+
+/// What went wrong with its causes, in a line.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => write!(f, "{error:#}"),
+            None => f.write_str("it was said above"),
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use crate::output::{self, Out};
 use crate::terminal::inline;
 use crate::{locate, offline};
 
+/// Say why a request was refused, and what setting would have let it through
+///
 /// Diagnosis only: it never widens what is accepted, and prints no signature, secret or body. Ends with 0 if the request
 /// verifies now, with 7 if not.
 #[derive(Debug, clap::Args)]
@@ -86,20 +88,28 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
 
 /// What was found out when the request was refused.
 fn recorded(id: &str, global: &Global) -> Outcome {
-    let folder = locate::store_folder(global)?;
+    let place = locate::place(global)?;
     block_on(async {
-        let reader = Reader::open(&folder).await?;
-        let mut query = RefusalQuery { source: None, cursor: None, limit: 1_000 };
+        let reader = Reader::open(&place).await?;
+        let mut query = RefusalQuery { limit: 1_000, ..RefusalQuery::default() };
         loop {
             let page = reader.refusals(&query).await?;
             if let Some(found) = page.data.iter().find(|found| found.refusal.request_id == id) {
                 Out::one(global.output, &found, |found| {
                     let refusal = &found.refusal;
+                    let what = match (refusal.status, refusal.peer) {
+                        (0, Some(peer)) => format!("a connection from {peer} was closed without an answer"),
+                        (0, None) => "a connection was closed without an answer".to_owned(),
+                        (status, _) => {
+                            format!(
+                                "{} {} was answered {status}",
+                                inline(&refusal.method),
+                                inline(&refusal.path)
+                            )
+                        }
+                    };
                     format!(
-                        "{} {} was answered {} at {}\n{} ({})",
-                        inline(&refusal.method),
-                        inline(&refusal.path),
-                        refusal.status,
+                        "{what} at {}\n{} ({})",
                         refusal.at.strftime("%Y-%m-%d %H:%M:%S"),
                         output::plain(&refusal.reason),
                         refusal.code

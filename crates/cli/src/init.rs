@@ -7,6 +7,8 @@ use hookhouse_server::config;
 use crate::Global;
 use crate::exit::{Code, Failure, Outcome};
 
+/// Write a commented configuration to start from
+///
 /// Writes hookhouse.toml (or the file that --config names) and says what to do next.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -6,8 +6,10 @@ use hookhouse_server::Runtime;
 use hookhouse_server::config::{self, Config};
 
 use crate::Global;
+use crate::contexts::book::{Book, Context};
 use crate::dev::house;
 use crate::dev::secrets::Secrets;
+use crate::dev::stand_in::StandIn;
 use crate::exit::{Code, Failure};
 
 /// Where `dev` keeps its data unless told otherwise.
@@ -56,10 +58,48 @@ pub(crate) fn load(file: &Path) -> Result<config::Loaded, Failure> {
     }
 }
 
+/// Where the server is that a command asks.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// On this machine, found through its store's folder.
+    Folder(PathBuf),
+    /// Elsewhere, by the name of its context.
+    Elsewhere(String, Context),
+}
+
+impl Place {
+    /// What to say when no server answers there.
+    pub(crate) fn unreachable(&self) -> Failure {
+        let message = match self {
+            Self::Folder(folder) => crate::admin::nobody(folder),
+            Self::Elsewhere(name, context) => {
+                format!("no server answers at {} (context `{name}`)", context.url)
+            }
+        };
+        Failure::new(Code::Unreachable, message)
+    }
+}
+
+/// The server that is meant: the configuration's that is named with `--config`, else the context's, else this machine's.
+pub(crate) fn place(global: &Global) -> Result<Place, Failure> {
+    if global.config.is_some() {
+        return Ok(Place::Folder(store_folder(global)?));
+    }
+    let mut book = Book::open()?;
+    let Some(name) = global.context.clone().or_else(|| book.current.take()) else {
+        return Ok(Place::Folder(store_folder(global)?));
+    };
+    let context = book.find(&name)?.clone();
+    if global.context.is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        anstream::eprintln!("asking {} (context {name})", context.url);
+    }
+    Ok(Place::Elsewhere(name, context))
+}
+
 /// The folder of the store that is meant: the configuration's, else `dev`'s.
 ///
 /// Only `[store]` is read, so that looking at events does not need the secrets of the server.
-pub(crate) fn store_folder(global: &Global) -> Result<PathBuf, Failure> {
+fn store_folder(global: &Global) -> Result<PathBuf, Failure> {
     match config_file(global)? {
         Some(file) => config::store_folder(&file).map_err(|error| Failure::new(Code::Configuration, error)),
         None => Ok(PathBuf::from(DEV_FOLDER)),
@@ -68,6 +108,15 @@ pub(crate) fn store_folder(global: &Global) -> Result<PathBuf, Failure> {
 
 /// The configuration that is meant: the file's, or the one `dev` lives in; and where its server listens.
 pub(crate) fn house(global: &Global) -> Result<(Config, Option<Runtime>), Failure> {
+    if let (Some(name), None) = (&global.context, &global.config) {
+        return Err(Failure::new(
+            Code::Usage,
+            format!(
+                "this needs the server's configuration and its secrets, and context `{name}` has neither: run it there, \
+                 or name the configuration with --config"
+            ),
+        ));
+    }
     if let Some(file) = config_file(global)? {
         let config = load(&file)?.config;
         let runtime = Runtime::read(&config.store.path);
@@ -83,6 +132,7 @@ pub(crate) fn house(global: &Global) -> Result<(Config, Option<Runtime>), Failur
     let ingress =
         *runtime.ingress.first().ok_or_else(|| Failure::new(Code::Unreachable, "dev takes no webhooks"))?;
     let secrets = Secrets::keep(folder)?;
+    let stand_in = StandIn::read(folder);
     let plan = house::Plan {
         folder,
         ingress,
@@ -90,6 +140,7 @@ pub(crate) fn house(global: &Global) -> Result<(Config, Option<Runtime>), Failur
         public_url: runtime.public_url.as_deref(),
         forward_to: None,
         secrets: &secrets,
+        x: stand_in.as_ref(),
     };
     Ok((house::config(&plan)?, Some(runtime)))
 }

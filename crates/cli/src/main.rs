@@ -2,23 +2,37 @@
 
 mod admin;
 mod check;
+mod completions;
+mod contexts;
 mod crc;
 mod deliveries;
+mod destinations;
 mod dev;
+mod doctor;
+mod emulate;
 mod events;
 mod exit;
 mod explain;
+mod feed;
 mod init;
+mod listen;
 mod locate;
 mod log;
+mod man;
 mod offline;
 mod output;
+#[cfg(test)]
+mod reference;
 mod replay;
 mod serve;
 mod sign;
+mod sources;
+mod tail;
 mod terminal;
+mod token;
 mod trigger;
 mod verify;
+mod x;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +57,9 @@ struct Global {
     /// The configuration [default: ./hookhouse.toml, then /etc/hookhouse/hookhouse.toml]
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The server to ask, by a name of `hookhouse contexts` [default: the one in use, else this machine's]
+    #[arg(long, global = true, value_name = "NAME")]
+    context: Option<String>,
     /// How to print results: `human` for people, `json` for one document, `jsonl` for a line each
     #[arg(long, short, global = true, value_enum, default_value_t)]
     output: Format,
@@ -50,36 +67,43 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Receive webhooks on this machine, without any configuration
     Dev(dev::Args),
-    /// Run the server that a configuration describes
     Serve(serve::Args),
-    /// Write a commented configuration to start from
     Init(init::Args),
-    /// Check a configuration as `serve` would, without starting
     Check(check::Args),
-    /// Send an event as its provider would, correctly signed
+    Doctor(doctor::Args),
     Trigger(trigger::Args),
-    /// List, show and export what was received
+    #[command(subcommand)]
+    Emulate(emulate::Command),
+    Listen(listen::Args),
+    Tail(tail::Args),
     #[command(subcommand)]
     Events(events::Command),
-    /// List deliveries, and retry them
     #[command(subcommand)]
     Deliveries(deliveries::Command),
-    /// Deliver stored events again
     Replay(replay::Args),
-    /// Say why a request was refused, and what setting would have let it through
     Explain(explain::Args),
-    /// Check a request's signature offline, and say what matched or why nothing did
     Verify(verify::Args),
-    /// Sign a request offline, as its provider would
     Sign(sign::Args),
-    /// Compute the answer to X's challenge offline
     Crc(crc::Args),
+    #[command(subcommand)]
+    Sources(sources::Command),
+    #[command(subcommand)]
+    Destinations(destinations::Command),
+    #[command(subcommand)]
+    Contexts(contexts::Command),
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Register, watch and subscribe webhooks at X
+    #[command(subcommand, after_help = x::HELP)]
+    X(x::Command),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 not found, 5 auth, \
-6 server unreachable, 7 verification says no, 8 partial.\nResults go to stdout, everything else to stderr.";
+6 server unreachable, 7 verification or doctor says no, 8 partial, \
+9 wait timed out.\nResults go to stdout, everything else to stderr.";
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
@@ -88,7 +112,11 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &global),
         Command::Init(args) => init::run(args, &global),
         Command::Check(args) => check::run(args, &global),
+        Command::Doctor(args) => doctor::run(args, &global),
         Command::Trigger(args) => trigger::run(args, &global),
+        Command::Emulate(command) => emulate::run(command, &global),
+        Command::Listen(args) => listen::run(args, &global),
+        Command::Tail(args) => tail::run(args, &global),
         Command::Events(command) => events::run(command, &global),
         Command::Deliveries(command) => deliveries::run(command, &global),
         Command::Replay(args) => replay::run(args, &global),
@@ -96,6 +124,13 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, &global),
         Command::Sign(args) => sign::run(args, &global),
         Command::Crc(args) => crc::run(&args, &global),
+        Command::Sources(command) => sources::run(command, &global),
+        Command::Destinations(command) => destinations::run(command, &global),
+        Command::Contexts(command) => contexts::run(command, &global),
+        Command::Token(command) => token::run(command, &global),
+        Command::X(command) => x::run(command, &global),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,29 +24,44 @@ pub(crate) struct SecretFrom {
 }
 
 impl SecretFrom {
+    /// Whether the command line says where the secret is.
+    pub(crate) fn is_given(&self) -> bool {
+        self.secret_env.is_some() || self.secret_file.is_some()
+    }
+
     pub(crate) fn read(&self, provider: &str) -> Result<Secret, Failure> {
         if let Some(file) = &self.secret_file {
-            let mut bytes = std::fs::read(file).map_err(|error| {
-                Failure::new(Code::Usage, format!("cannot read the secret {}: {error}", file.display()))
-            })?;
-            if bytes.last() == Some(&b'\n') {
-                bytes.pop();
-                bytes.pop_if(|last| *last == b'\r');
-            }
-            return Secret::new(bytes).map_err(|error| Failure::with_code(error, Code::Usage));
+            return secret_in_file(file);
         }
         let names = match &self.secret_env {
             Some(name) => vec![name.as_str()],
             None => usual_variables(provider).to_vec(),
         };
-        if let Some(value) = names.iter().find_map(std::env::var_os) {
-            let bytes = std::os::unix::ffi::OsStringExt::into_vec(value);
-            return Secret::new(bytes).map_err(|error| Failure::with_code(error, Code::Usage));
+        if let Some(secret) = names.iter().find_map(|name| secret_in_variable(name)) {
+            return secret;
         }
         let looked =
             if names.is_empty() { String::new() } else { format!("{} is not set: ", names.join(" or ")) };
         Err(Failure::new(Code::Usage, format!("{looked}name the secret with --secret-env or --secret-file")))
     }
+}
+
+/// The secret in a file; one newline at its end does not count.
+pub(crate) fn secret_in_file(file: &std::path::Path) -> Result<Secret, Failure> {
+    let mut bytes = std::fs::read(file).map_err(|error| {
+        Failure::new(Code::Usage, format!("cannot read the secret {}: {error}", file.display()))
+    })?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        bytes.pop_if(|last| *last == b'\r');
+    }
+    Secret::new(bytes).map_err(|error| Failure::with_code(error, Code::Usage))
+}
+
+/// The secret in an environment variable, if that is set.
+pub(crate) fn secret_in_variable(name: &str) -> Option<Result<Secret, Failure>> {
+    let bytes = std::os::unix::ffi::OsStringExt::into_vec(std::env::var_os(name)?);
+    Some(Secret::new(bytes).map_err(|error| Failure::with_code(error, Code::Usage)))
 }
 
 /// The variables that hold a provider's secret when nothing else is said: the public samples' names.

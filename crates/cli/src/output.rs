@@ -1,7 +1,8 @@
 //! Results on stdout, in the form that was asked for.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use hookhouse_core::EventId;
 use serde::Serialize;
 
 /// How results are printed.
@@ -82,6 +83,54 @@ fn ignore_closed(written: io::Result<()>) -> anyhow::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),
+    }
+}
+
+/// The pages of a server's web UI, for links in what is printed: on a terminal that takes colours, and nowhere else.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pages(Option<String>);
+
+impl Pages {
+    /// The pages below a URL.
+    pub(crate) fn below(base: String) -> Self {
+        let shown = io::stdout().is_terminal()
+            && anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+        Self(shown.then_some(base))
+    }
+
+    /// An event's id, which leads to its page (OSC 8).
+    pub(crate) fn event(&self, id: EventId) -> String {
+        match &self.0 {
+            Some(base) => format!("\x1b]8;;{base}/events/{id}\x1b\\{id}\x1b]8;;\x1b\\"),
+            None => id.to_string(),
+        }
+    }
+}
+
+/// A count on stderr while results go elsewhere: to a file or a pipe, and somebody looks.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    shown: bool,
+    count: usize,
+}
+
+impl Progress {
+    pub(crate) fn beside_results() -> Self {
+        Self { shown: io::stderr().is_terminal() && !io::stdout().is_terminal(), count: 0 }
+    }
+
+    pub(crate) fn add(&mut self, more: usize, what: &str) {
+        self.count += more;
+        if self.shown {
+            // A terminal that takes no more shows nothing; the work goes on.
+            let _ = write!(io::stderr(), "\r{} {what}", self.count);
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use hookhouse_core::{Clock, SystemClock};
+use hookhouse_server::care::Pace;
 use hookhouse_server::{Bound, Lifecycle, Wiring, store};
 
 use crate::Global;
 use crate::exit::{Code, Failure, Outcome};
-use crate::{locate, log};
+use crate::{locate, log, token};
 
+/// Run the server that a configuration describes
+///
 /// SIGTERM and SIGINT drain: nothing new begins, what is in flight is finished or handed back. A second one ends at once.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,17 +28,20 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let lifecycle = Lifecycle::default();
         lifecycle.stop_on_signals()?;
+        lifecycle.reload_on_hangup()?;
         let store = store::open(&config.store, Arc::clone(&clock))?;
+        let folder = config.store.path.clone();
         let bound = Bound::bind(&config).await?;
-        let observer = Arc::new(log::Log);
-        let running =
-            hookhouse_server::start(Wiring { config, bound, store, clock, observer, lifecycle }).await?;
+        let (observer, pace) = (Arc::new(log::Log::default()), Pace::default());
+        let wiring = Wiring { config, bound, store, clock, observer, lifecycle, pace };
+        let running = hookhouse_server::start(wiring).await?;
         for address in &running.ingress {
             tracing::info!(event = "listening", %address, "taking webhooks");
         }
         for source in &running.sources {
             tracing::info!(event = "source", source = %source.name, provider = source.provider, path = source.path);
         }
+        token::introduce(&running, &folder);
         tracing::info!(event = "ready", admin = %running.admin);
         running.finish().await?;
         tracing::info!(event = "stopped", "everything acknowledged is stored");

@@ -11,6 +11,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::offline::{self, SecretFrom};
 use crate::output::Out;
 
+/// Sign a request offline, as its provider would
+///
 /// Prints `Name: value` lines, ready for `curl -H @-`; with -o json also the URL to call, into which Twilio puts the
 /// digest of a body that is not a form.
 #[derive(Debug, clap::Args)]

@@ -2,6 +2,8 @@
 //!
 //! The observer only queues; a thread of its own prints. A terminal that stands still costs lines, never requests.
 
+mod lines;
+
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,10 +12,9 @@ use std::thread::JoinHandle;
 
 use anstyle::{AnsiColor, Style};
 use hookhouse_core::delivery::Next;
-use hookhouse_core::notice::Accepted;
 use hookhouse_core::{AttemptOutcome, Notice, Observer, SourceName, Timestamp};
 
-use crate::output::{self, plain};
+use crate::output::{self, Format, Pages, plain};
 
 const FAINT: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -29,6 +30,17 @@ pub(crate) fn colours_stderr() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
+/// How notices are printed.
+#[derive(Debug)]
+pub(crate) struct Manner {
+    /// For people, or as lines of JSON.
+    pub(crate) format: Format,
+    /// Whether each body is printed too.
+    pub(crate) bodies: bool,
+    /// Where ids lead.
+    pub(crate) pages: Pages,
+}
+
 /// Prints notices on stdout.
 #[derive(Debug)]
 pub(crate) struct Terminal {
@@ -38,14 +50,14 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// `bodies`: whether each body is printed too.
-    pub(crate) fn start(bodies: bool) -> std::io::Result<Arc<Self>> {
+    /// Prints from now on.
+    pub(crate) fn start(style: Manner) -> std::io::Result<Arc<Self>> {
         let (queue, lines) = sync_channel(QUEUE);
         let skipped = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&skipped);
         let printer = std::thread::Builder::new()
             .name("terminal".to_owned())
-            .spawn(move || print_all(&lines, &count, bodies))?;
+            .spawn(move || print_all(&lines, &count, &style))?;
         Ok(Arc::new(Self { queue: Mutex::new(Some(queue)), skipped, printer: Mutex::new(Some(printer)) }))
     }
 
@@ -67,11 +79,19 @@ impl Observer for Terminal {
     }
 }
 
-fn print_all(notices: &Receiver<Notice>, skipped: &AtomicU64, bodies: bool) {
+fn print_all(notices: &Receiver<Notice>, skipped: &AtomicU64, manner: &Manner) {
+    let bodies = manner.bodies;
     while let Ok(notice) = notices.recv() {
-        let mut text = describe(&notice);
+        if manner.format != Format::Human {
+            let line = lines::line(&notice, bodies);
+            if writeln!(anstream::stdout().lock(), "{line}").is_err() {
+                return;
+            }
+            continue;
+        }
+        let mut text = describe(&notice, &manner.pages);
         let body = match &notice {
-            Notice::Accepted(Accepted { record, .. }) => Some(&record.request.body),
+            Notice::Accepted { event, .. } => Some(event.body()),
             Notice::Refused { body, .. } => Some(body),
             _ => None,
         };
@@ -92,9 +112,10 @@ fn print_all(notices: &Receiver<Notice>, skipped: &AtomicU64, bodies: bool) {
 }
 
 /// One line for a notice.
-fn describe(notice: &Notice) -> String {
+fn describe(notice: &Notice, pages: &Pages) -> String {
     match notice {
-        Notice::Accepted(Accepted { id, record }) => {
+        Notice::Accepted { event, repeat_of, .. } => {
+            let record = event.record();
             let kind = record.event_type.as_deref().map_or_else(|| record.request.method.to_string(), inline);
             let vouched = match (&record.provenance.scheme, &record.provenance.key) {
                 (Some(scheme), Some(key)) => {
@@ -103,12 +124,14 @@ fn describe(notice: &Notice) -> String {
                 _ => format!("{WARN}not verified{WARN:#} {FAINT}this source takes anything{FAINT:#}"),
             };
             format!(
-                "{} --> {BOLD}{kind}{BOLD:#}  {}  {vouched}  {FAINT}[{id}]{FAINT:#}",
+                "{} --> {BOLD}{kind}{BOLD:#}  {}  {vouched}  {FAINT}[{}]{FAINT:#}{}",
                 begin(record.received_at, Some(&record.source)),
                 output::size(record.request.body.len()),
+                pages.event(event.id()),
+                repeat_of.map(|of| format!("  repeats {of}")).unwrap_or_default(),
             )
         }
-        Notice::Duplicate { source, of } => {
+        Notice::Duplicate { source, of, .. } => {
             format!("{} --> repeat of {of}: acknowledged, not delivered again", unstamped(Some(source)))
         }
         Notice::Refused { refusal, .. } => {
@@ -122,11 +145,13 @@ fn describe(notice: &Notice) -> String {
                 refusal.code,
             )
         }
-        Notice::Handshake { source, at, kind, key, signed, notes } => {
+        Notice::Handshake { source, at, kind, key, signed, sent_at, notes, .. } => {
             let signed = if *signed { "signed" } else { "not signed" };
+            let age = sent_at.map(|sent_at| at.as_millisecond() - sent_at.as_millisecond());
+            let age = age.map(|age| format!(", {age} ms old")).unwrap_or_default();
             let notes: String = notes.iter().map(|note| format!(", {note}")).collect();
             format!(
-                "{} <-> {BOLD}{kind}{BOLD:#}  {GOOD}answered{GOOD:#} {FAINT}with {key}; the challenge was {signed}{notes}{FAINT:#}",
+                "{} <-> {BOLD}{kind}{BOLD:#}  {GOOD}answered{GOOD:#} {FAINT}with {key}; the challenge was {signed}{age}{notes}{FAINT:#}",
                 begin(*at, Some(source)),
             )
         }
@@ -136,6 +161,7 @@ fn describe(notice: &Notice) -> String {
                 AttemptOutcome::Delivered { status } => format!("{GOOD}{status}{GOOD:#}"),
                 AttemptOutcome::Refused { status, .. } => format!("{BAD}{status}{BAD:#}"),
                 AttemptOutcome::Failed { error } => format!("{BAD}{}{BAD:#}", inline(error)),
+                AttemptOutcome::Skipped { reason } => format!("{FAINT}skipped: {}{FAINT:#}", inline(reason)),
             };
             let then = match next {
                 Next::Done => String::new(),
@@ -147,10 +173,10 @@ fn describe(notice: &Notice) -> String {
                 "{} <-- {outcome}  {took} ms  {}{then}  {FAINT}[{}]{FAINT:#}",
                 begin(attempt.started_at, Some(source)),
                 attempt.delivery.destination,
-                attempt.delivery.event,
+                pages.event(attempt.delivery.event),
             )
         }
-        Notice::Relayed { source, event, destination, at, duration_ms, status, failure } => {
+        Notice::Relayed { source, event, destination, at, duration_ms, status, failure, .. } => {
             let (style, why) = match failure {
                 None => (GOOD, String::new()),
                 Some(why) => (BAD, format!("  {}", inline(why))),
@@ -164,6 +190,10 @@ fn describe(notice: &Notice) -> String {
             "{} <-> WebSocket to {destination} ended ({end}) after {duration_ms} ms: {up} bytes up, {down} down  {FAINT}[{event}]{FAINT:#}",
             begin(*at, Some(source)),
         ),
+        Notice::Webhook { source, at, deed, trouble } => {
+            let style = if *trouble { WARN } else { GOOD };
+            format!("{} *** {style}{}{style:#}", begin(*at, Some(source)), inline(deed))
+        }
         Notice::Circuit { destination, open_until: Some(until), cause } => {
             let cause = cause.as_deref().map(|cause| format!(": {}", inline(cause))).unwrap_or_default();
             format!(

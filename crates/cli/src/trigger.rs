@@ -1,7 +1,8 @@
 //! `hookhouse trigger`: an event as its provider would send it.
 
 use hookhouse_core::{Clock, SourceName, SystemClock};
-use hookhouse_emulator::sender::Tamper;
+use hookhouse_emulator::sender::{Sent, Tamper};
+use hookhouse_emulator::twilio::{Channel, Finding, judge};
 use hookhouse_emulator::{Fixture, Sender};
 use hookhouse_server::Runtime;
 use hookhouse_server::config::{Config, Source};
@@ -13,6 +14,8 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::locate;
 use crate::output::{Format, Out};
 
+/// Send an event as its provider would, correctly signed
+///
 /// Signs exactly as the provider does, with the secret of the configuration's source (or of `dev`), and sends it to the
 /// server on this machine. Ends with 0 if it was acknowledged; a tampered one is expected to be refused.
 #[derive(Debug, clap::Args)]
@@ -54,6 +57,9 @@ struct Report {
     status: u16,
     answer: String,
     ms: u128,
+    /// What the provider would make of the answer, where it does what the answer says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Outcome {
@@ -69,7 +75,12 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
         ));
     };
     if args.list {
-        return Ok(crate::output::line(&names())?);
+        let mut out = Out::new(global.output);
+        for fixture in &fixtures {
+            let listed = serde_json::json!({ "event": fixture.event, "summary": fixture.summary });
+            out.entry(&listed, |_| format!("  {:<32} {}", fixture.event, fixture.summary))?;
+        }
+        return Ok(out.finish()?);
     }
     let fixture = match &args.event {
         None => first,
@@ -103,16 +114,19 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
                 status: sent.status.as_u16(),
                 answer: String::from_utf8_lossy(&sent.body).into_owned(),
                 ms: sent.elapsed.as_millis(),
+                findings: if args.tamper.is_none() { findings(fixture, &sent) } else { Vec::new() },
             };
             out.entry(&report, |report| {
-                format!(
+                let answered = format!(
                     "{} {}  answered {} in {} ms  {}",
                     args.provider,
                     report.event,
                     report.status,
                     report.ms,
                     crate::terminal::inline(&report.answer)
-                )
+                );
+                let findings = report.findings.iter().map(crate::emulate::describe_finding);
+                std::iter::once(answered).chain(findings).collect::<Vec<_>>().join("\n")
             })?;
         }
         Ok(())
@@ -131,6 +145,20 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
     }
 }
 
+/// Twilio acts on what is answered to a call or a message; the other providers, and its own reports, want an
+/// acknowledgement.
+fn findings(fixture: &Fixture, sent: &Sent) -> Vec<Finding> {
+    let channel = match (fixture.provider, fixture.event) {
+        ("twilio", "call.incoming") => Channel::Voice,
+        ("twilio", "message.received") => Channel::Messaging,
+        _ => return Vec::new(),
+    };
+    if !sent.status.is_success() {
+        return Vec::new();
+    }
+    judge::judge(channel, sent.status, &sent.headers, &sent.body).findings
+}
+
 fn source<'a>(config: &'a Config, args: &Args) -> Result<&'a Source, Failure> {
     let provider = args.provider.as_str();
     let mut matching = config.sources.iter().filter(|source| match &args.source {
@@ -144,10 +172,13 @@ fn source<'a>(config: &'a Config, args: &Args) -> Result<&'a Source, Failure> {
 }
 
 fn sender(source: &Source, args: &Args, runtime: Option<&Runtime>) -> Result<Sender, Failure> {
-    let target = match (&args.to, runtime.and_then(|runtime| runtime.ingress.first())) {
-        (Some(url), _) => url.clone(),
-        (None, Some(address)) => format!("http://{}{}", reachable(*address), source.path),
-        (None, None) => {
+    // Where every listener speaks TLS, its certificate is for the name that providers call.
+    let public = source.public_url.as_ref().filter(|_| runtime.is_some());
+    let target = match (&args.to, runtime.and_then(Runtime::plain), public) {
+        (Some(url), _, _) => url.clone(),
+        (None, Some(address), _) => format!("http://{}{}", reachable(address), source.path),
+        (None, None, Some(public)) => format!("{public}{}", source.path),
+        (None, None, None) => {
             return Err(Failure::new(
                 Code::Unreachable,
                 "the server of this configuration was never started here: start it, or say --to URL",

@@ -14,6 +14,8 @@ use crate::offline::{self, SecretFrom};
 use crate::output::Out;
 use crate::sign::unknown_provider;
 
+/// Check a request's signature offline, and say what matched or why nothing did
+///
 /// Works offline. Ends with 0 if the request verifies, with 7 if not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -137,7 +137,7 @@ impl DeliveryState {
             (Self::Leased, M::GiveUp) => Self::Dead,
             (Self::Leased, M::Release) => Self::Pending,
             (Self::Waiting | Self::Dead | Self::Cancelled, M::Retry) => Self::Pending,
-            (Self::Pending | Self::Waiting, M::Cancel) => Self::Cancelled,
+            (Self::Pending | Self::Waiting | Self::Dead, M::Cancel) => Self::Cancelled,
             _ => return None,
         })
     }
@@ -235,6 +235,8 @@ pub enum DeadReason {
     Exhausted,
     /// The destination answered 410 Gone.
     Gone,
+    /// The destination said that it will never take this event, or nothing could be made of it for the destination.
+    Rejected,
 }
 
 impl DeadReason {
@@ -244,6 +246,7 @@ impl DeadReason {
         match self {
             Self::Exhausted => "exhausted",
             Self::Gone => "gone",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -284,6 +287,11 @@ pub enum AttemptOutcome {
     Failed {
         /// What went wrong, in words.
         error: String,
+    },
+    /// Nothing was sent, because the destination's own rules leave the event out. The delivery is done.
+    Skipped {
+        /// Which rule, in words.
+        reason: String,
     },
 }
 
@@ -345,6 +353,7 @@ mod tests {
           Waiting -> Pending [label=Retry]
           Waiting -> Cancelled [label=Cancel]
           Dead -> Pending [label=Retry]
+          Dead -> Cancelled [label=Cancel]
           Cancelled -> Pending [label=Retry]
         }
         ");

@@ -29,7 +29,7 @@ pub struct Event {
 }
 
 /// What the event log keeps of a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The endpoint that received it.
     pub source: SourceName,
@@ -56,15 +56,32 @@ pub struct Arrival {
     pub peer: Option<IpAddr>,
     /// How long a repeat of it is recognised; zero for never.
     pub dedupe_window: Duration,
+    /// What becomes of a repeat.
+    pub repeats: Repeats,
 }
 
-/// By what, and for how long, a repeat of an event is recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of a repeat of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Repeats {
+    /// It is acknowledged and not stored again.
+    #[default]
+    Acknowledge,
+    /// It is stored like any other, and named: where every request wants an answer of its own.
+    Keep,
+}
+
+/// By what, and for how long, a repeat of an event is recognised: by the identity of its request, or because every
+/// element of its body is known, in whichever bodies they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dedupe {
     /// Equal for requests that are the same event of the same source.
     pub identity: Identity,
+    /// What its body is made of; empty where the body is one whole.
+    pub elements: Vec<Identity>,
     /// How long after the first one a second one counts as its repeat.
     pub window: Duration,
+    /// What becomes of a repeat.
+    pub repeats: Repeats,
 }
 
 /// What vouches for a stored event. Kept beside it for ever.
@@ -114,7 +131,7 @@ impl From<Unsigned> for Admitted {
 impl Event {
     /// Takes a request in.
     pub fn accept(admitted: impl Into<Admitted>, arrival: Arrival) -> Self {
-        let (request, provenance, identity, event_type) = match admitted.into() {
+        let (request, provenance, identity, elements, event_type) = match admitted.into() {
             Admitted::Verified(verified) => {
                 let (request, evidence) = verified.into_parts();
                 let provenance = Provenance {
@@ -123,17 +140,18 @@ impl Event {
                     key: Some(evidence.key),
                     variant: evidence.variant,
                 };
-                (request, provenance, evidence.identity, evidence.event_type)
+                (request, provenance, evidence.identity, evidence.elements, evidence.event_type)
             }
             Admitted::Unsigned(unsigned) => {
                 let provenance =
                     Provenance { provider: Cow::Borrowed("none"), scheme: None, key: None, variant: None };
-                (unsigned.into_request(), provenance, None, None)
+                (unsigned.into_request(), provenance, None, Vec::new(), None)
             }
         };
-        let dedupe = identity
-            .filter(|_| !arrival.dedupe_window.is_zero())
-            .map(|identity| Dedupe { identity, window: arrival.dedupe_window });
+        let dedupe = identity.filter(|_| !arrival.dedupe_window.is_zero()).map(|identity| {
+            let (window, repeats) = (arrival.dedupe_window, arrival.repeats);
+            Dedupe { identity, elements, window, repeats }
+        });
         let record = Record {
             source: arrival.source,
             received_at: arrival.received_at,
@@ -153,8 +171,8 @@ impl Event {
 
     /// By what a repeat is recognised; `None` where repeats are events of their own.
     #[must_use]
-    pub fn dedupe(&self) -> Option<Dedupe> {
-        self.dedupe
+    pub fn dedupe(&self) -> Option<&Dedupe> {
+        self.dedupe.as_ref()
     }
 
     /// What is to be stored, for the store that stores it.
@@ -165,7 +183,7 @@ impl Event {
 }
 
 /// An event in the log. Nothing accepts it again: there is no way from here to an [`Event`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     id: EventId,
     sequence: Sequence,
@@ -222,6 +240,7 @@ mod tests {
             received_at: Timestamp::UNIX_EPOCH,
             peer: None,
             dedupe_window: Duration::from_secs(60),
+            repeats: Repeats::Acknowledge,
         };
         let event = Event::accept(Unsigned::accept(request), arrival);
         assert!(!event.record().provenance.is_verified());

@@ -10,12 +10,15 @@
 //! * [`event`]: a request on its way in ([`Event`]), and one that is stored ([`StoredEvent`]). There is no way from
 //!   the second back to the first.
 //! * [`delivery`]: one event for one destination, its states and the moves between them.
+//! * [`answer`]: what a destination answered a sender itself.
 //! * [`refusal`]: a request that was turned away.
 //! * [`store`]: the [`EventStore`] trait, shaped as a log with consumers, so that an embedded database and a
 //!   JetStream cluster can both be one.
 //! * [`notice`]: what happened, told to whoever watches.
+//! * [`trace`]: the trace that a request belongs to.
 //! * [`clock`]: where the time comes from.
 
+pub mod answer;
 pub mod clock;
 pub mod delivery;
 pub mod event;
@@ -24,13 +27,15 @@ pub mod names;
 pub mod notice;
 pub mod refusal;
 pub mod store;
+pub mod trace;
 
+pub use answer::{Answer, Passed};
 pub use clock::{Clock, SystemClock};
 pub use delivery::{
     Attempt, AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryId, DeliveryState, Lease,
     LeaseToken,
 };
-pub use event::{Arrival, Event, Provenance, StoredEvent};
+pub use event::{Arrival, Event, Provenance, Repeats, StoredEvent};
 pub use hookhouse_verify::{Headers, Identity, Request, Secret};
 pub use id::{EventId, Sequence};
 pub use jiff::Timestamp;
@@ -38,3 +43,4 @@ pub use names::{DestinationName, SourceName};
 pub use notice::{Notice, Observer};
 pub use refusal::{Refusal, StoredRefusal};
 pub use store::{EventStore, StoreError};
+pub use trace::TraceId;

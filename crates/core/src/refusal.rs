@@ -24,7 +24,7 @@ pub struct Refusal {
     pub method: String,
     /// The path without its query, cut to a printable length.
     pub path: String,
-    /// The status that was answered.
+    /// The status that was answered; 0 where the connection was closed without an answer.
     pub status: u16,
     /// The reason as a stable word: `sig.mismatch`.
     pub code: String,

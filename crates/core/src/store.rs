@@ -23,6 +23,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Answer;
 use crate::delivery::{Attempt, Delivery, DeliveryId, DeliveryState, Lease, Settled, Settlement};
 use crate::event::{Event, StoredEvent};
 use crate::id::{EventId, Sequence};
@@ -47,8 +48,15 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
     /// [`StoreStatus::refusals_dropped`], so that a flood of bad requests costs neither memory nor the good ones' time.
     fn refuse(&self, refusal: Refusal);
 
-    /// Refusals, newest first, a page at a time.
+    /// Refusals, a page at a time.
     async fn refusals(&self, query: &RefusalQuery) -> Result<Page<StoredRefusal>, StoreError>;
+
+    /// Keeps what the sender of an event was answered, in place of an earlier answer to it. It is durable when this
+    /// returns, and goes when its event goes; for an event that is gone, nothing is kept.
+    async fn keep_answer(&self, answer: Answer) -> Result<(), StoreError>;
+
+    /// What the sender of an event was answered; `None` where the answer was the usual acknowledgement.
+    async fn answer(&self, event: EventId) -> Result<Option<Answer>, StoreError>;
 
     // ── consumers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -75,6 +83,10 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
 
     /// Makes a waiting, dead or cancelled delivery due now.
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError>;
+
+    /// Calls a pending, waiting or dead delivery off: nobody is handed it until somebody retries it. One that is under
+    /// way is left to end.
+    async fn cancel(&self, delivery: &DeliveryId) -> Result<CancelOutcome, StoreError>;
 
     /// Deliveries, newest first, a page at a time.
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError>;
@@ -113,14 +125,14 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
 }
 
 /// What appending came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Receipt {
     /// The event is durable.
     Stored {
-        /// Its name.
-        id: EventId,
-        /// Its place in the log.
-        sequence: Sequence,
+        /// The event, with its name and its place in the log.
+        event: Arc<StoredEvent>,
+        /// What it repeats, where repeats are [kept](crate::event::Repeats::Keep).
+        repeat_of: Option<EventId>,
     },
     /// The event is a repeat of one that is durable; nothing was stored.
     Duplicate {
@@ -187,6 +199,10 @@ pub struct EventQuery {
     pub since: Option<Timestamp>,
     /// Received before.
     pub until: Option<Timestamp>,
+    /// Only those that a signature vouches for, or only those that none does.
+    pub verified: Option<bool>,
+    /// Only those whose id, type, target or body has this text in it; a to z as A to Z.
+    pub text: Option<String>,
     /// Which way.
     pub order: Order,
     /// Where the last page ended.
@@ -195,11 +211,40 @@ pub struct EventQuery {
     pub limit: usize,
 }
 
+impl EventQuery {
+    /// Whether an event is one of those that are meant; the cursor aside.
+    #[must_use]
+    pub fn passes(&self, event: &StoredEvent) -> bool {
+        let record = event.record();
+        self.source.as_ref().is_none_or(|source| record.source == *source)
+            && self.event_type.as_ref().is_none_or(|kind| record.event_type.as_ref() == Some(kind))
+            && self.since.is_none_or(|since| record.received_at >= since)
+            && self.until.is_none_or(|until| record.received_at < until)
+            && self.verified.is_none_or(|wanted| record.provenance.is_verified() == wanted)
+            && self.text.as_ref().is_none_or(|text| mentions(event, text))
+    }
+}
+
+/// Whether an event has a text in it. Headers are left out: whoever may search must not find a signature letter by
+/// letter.
+fn mentions(event: &StoredEvent, text: &str) -> bool {
+    let record = event.record();
+    let id = event.id().to_string();
+    let kind = record.event_type.as_deref().unwrap_or_default();
+    let places = [id.as_bytes(), kind.as_bytes(), record.request.target.as_bytes(), &record.request.body];
+    text.is_empty()
+        || places
+            .iter()
+            .any(|place| place.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes())))
+}
+
 /// Which refusals.
 #[derive(Debug, Clone, Default)]
 pub struct RefusalQuery {
     /// Only of this source.
     pub source: Option<SourceName>,
+    /// Which way.
+    pub order: Order,
     /// Where the last page ended.
     pub cursor: Option<Cursor>,
     /// At most so many.
@@ -227,6 +272,17 @@ pub enum RetryOutcome {
     /// It is due now.
     Due,
     /// It is in a state that cannot be retried: pending and leased ones are under way, a delivered one is replayed.
+    Refused(DeliveryState),
+    /// There is no such delivery.
+    Unknown,
+}
+
+/// What became of the wish to call a delivery off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It is cancelled.
+    Cancelled,
+    /// It is in a state that cannot be called off: a leased one is under way, the others have ended.
     Refused(DeliveryState),
     /// There is no such delivery.
     Unknown,

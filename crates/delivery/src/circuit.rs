@@ -15,6 +15,9 @@
 //! other answer shows that somebody is there. An event that fails by itself again and again counts once: a poisoned
 //! event must not close the way for the others. Failures without a connection say nothing about the event, so they
 //! count each time, and a probe that finds no connection does not use up a try of its delivery.
+//!
+//! Some destinations say that nothing at all will be taken for a while: credentials that count no longer, a day's budget
+//! of calls that is used up. One such word opens the circuit, for as long as it says.
 
 use std::time::Duration;
 
@@ -217,6 +220,8 @@ impl Circuit {
 
     fn signal(&mut self, report: &Report<'_>) -> Option<Signal> {
         Some(match (report.role, report.health) {
+            (Role::Ordinary, _) if report.pause.is_some() => Signal::LastStraw,
+            (Role::Probe, _) if report.pause.is_some() => Signal::ProbeFailure,
             (_, Health::Untold) => return None,
             (Role::Probe, Health::Up) => Signal::ProbeSuccess,
             (Role::Probe, Health::Failing | Health::Unreachable) => Signal::ProbeFailure,
@@ -238,7 +243,8 @@ impl Circuit {
         self.failures.clear();
         let doubled = FIRST_PAUSE.saturating_mul(1 << self.openings.min(16));
         let asked = report.retry_after.unwrap_or_default();
-        let until = now.after(doubled.max(asked).min(LONGEST_PAUSE));
+        let pause = doubled.max(asked).min(LONGEST_PAUSE);
+        let until = now.after(report.pause.map_or(pause, |ordered| ordered.clamp(pause, LONGEST_ORDERED)));
         self.openings = self.openings.saturating_add(1);
         self.until = Some(until);
         self.cause = Some(report.cause.to_owned());
@@ -262,6 +268,8 @@ pub struct Report<'a> {
     pub health: Health,
     /// How long it asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// How long nothing at all is to be sent to it.
+    pub pause: Option<Duration>,
     /// What went wrong, in words.
     pub cause: &'a str,
 }
@@ -286,6 +294,10 @@ pub const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a circuit is open at most. A probe a minute costs a dead destination nothing and tells soon that it is
 /// back; neither a long outage nor a `Retry-After` stretches that.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long it is open at most where the destination takes nothing at all. A restart shortens that to
+/// [`LONGEST_PAUSE`]: whoever restarts may have mended the cause.
+pub const LONGEST_ORDERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests;

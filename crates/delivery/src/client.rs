@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookhouse_core::{Clock, DestinationName};
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body_util::Full;
 use hyper::rt::Executor;
 use hyper_util::client::legacy;
@@ -78,13 +78,33 @@ impl Client {
     }
 
     /// Sends a request and judges what comes of it.
-    pub(crate) async fn send(&self, mut request: Request<Full<Bytes>>) -> Tried {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Tried {
+        match self.exchange(request, response::MOST_BYTES, Instant::now() + self.timeout).await {
+            Ok(answer) => {
+                let excerpt = response::excerpt(&answer.headers, &answer.body);
+                response::judge(answer.head, excerpt, &answer.end)
+            }
+            Err(failed) => failed,
+        }
+    }
+
+    /// Sends a request and reads its answer, up to so many bytes of a body.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub(crate) async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        most: usize,
+        deadline: Instant,
+    ) -> Result<Answer, Tried> {
         let mut connection = Borrowed::by(&mut request);
-        let deadline = Instant::now() + self.timeout;
         let response = match tokio::time::timeout_at(deadline, self.http.request(request)).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return self.failure(&error),
-            Err(_) => return Tried::failed(format!("no answer within {:?}", self.timeout), Health::Failing),
+            Ok(Err(error)) => return Err(self.failure(&error)),
+            Err(_) => {
+                return Err(Tried::failed(format!("no answer within {:?}", self.timeout), Health::Failing));
+            }
         };
         let (parts, body) = response.into_parts();
         let head = Head::new(parts.status, &parts.headers, self.clock.now());
@@ -92,13 +112,13 @@ impl Client {
             let status = parts.status.as_u16();
             tracing::warn!(code = "delivery.redirect", destination = %self.destination, status, "not followed");
         }
-        let (read, end) = response::read(body, deadline).await;
+        let (read, end) = response::read_up_to(body, most, deadline).await;
         if matches!(end, End::TooLong | End::TimedOut) {
             tracing::info!(code = "delivery.resp_limit", destination = %self.destination, read = read.len(),
                 "the answer was not read to its end");
         }
         connection.returned = end == End::Whole && !response::is_ambiguous(&parts.headers);
-        response::judge(head, response::excerpt(&parts.headers, &read), &end)
+        Ok(Answer { head, headers: parts.headers, body: read, end })
     }
 
     /// Why there was no answer, in words and for the circuit.
@@ -117,6 +137,15 @@ impl Client {
         let words = error.source().map_or_else(|| error.to_string(), response::explain);
         Tried::failed(words, if error.is_connect() { Health::Unreachable } else { Health::Failing })
     }
+}
+
+/// An answer, as far as it was read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) end: End,
 }
 
 /// The connection of one request. Unless it is returned in good order it ends with the request: whether the answer was

@@ -1,15 +1,21 @@
 //! A destination, as configuration describes it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::{DestinationName, Secret};
+
+use crate::salesforce;
 
 /// Where events go, and how.
 #[derive(Debug, Clone)]
 pub struct Destination {
     /// Its name.
     pub name: DestinationName,
-    /// Where to: `http` or `https`, without userinfo and fragment. An event's raw query is appended to it.
+    /// What is there.
+    pub kind: Kind,
+    /// Where to: `http` or `https`, without userinfo and fragment. An event's raw query is appended to an application's;
+    /// of Salesforce, it is the login host.
     pub url: http::Uri,
     /// Whether 127.0.0.0/8 and ::1 may be dialled.
     pub allow_loopback: bool,
@@ -21,6 +27,15 @@ pub struct Destination {
     pub retry: RetrySchedule,
     /// With what to sign.
     pub sign: Option<DestinationSigning>,
+}
+
+/// What a destination is, and so what an attempt does.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// An application: it gets the request that was received.
+    Http,
+    /// A Salesforce org: it gets records.
+    Salesforce(Arc<salesforce::Settings>),
 }
 
 /// When a failed delivery is tried again.

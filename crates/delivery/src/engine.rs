@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, Timestamp};
+use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, StoreError, Timestamp};
 use hookhouse_verify::sign::Signer;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::circuit::{Moment, Phase};
+use crate::circuit::{Moment, Phase, Saved};
 use crate::client::{Client, Spawner, Transport};
+use crate::courier::Courier;
 use crate::destination::Destination;
 use crate::guard::Guard;
 use crate::lane::{Lane, SharedCircuit, Worker};
+use crate::pause::Pause;
 use crate::settle::{CircuitRecord, Settler};
 
 /// What an engine is made of.
@@ -45,7 +47,7 @@ pub struct EngineParts {
 /// A running engine. It runs until its tokens are cancelled, whatever becomes of this handle.
 #[derive(Debug)]
 pub struct Engine {
-    circuits: BTreeMap<DestinationName, SharedCircuit>,
+    lanes: BTreeMap<DestinationName, (SharedCircuit, Pause)>,
 }
 
 /// How a destination stands.
@@ -57,6 +59,8 @@ pub struct Standing {
     pub open_until: Option<Timestamp>,
     /// What the last failure was.
     pub cause: Option<String>,
+    /// Whether an operator holds it.
+    pub paused: bool,
 }
 
 impl Engine {
@@ -74,14 +78,17 @@ impl Engine {
     pub fn start_over(parts: EngineParts, transport: &Transport) -> Self {
         let guard = parts.guard;
         let signers = Arc::new(parts.signers);
-        let mut circuits = BTreeMap::new();
+        let mut lanes = BTreeMap::new();
         for mut destination in parts.destinations {
             destination.timeout = destination.timeout.min(LONGEST_TIMEOUT);
             let circuit = SharedCircuit::new();
-            circuits.insert(destination.name.clone(), circuit.clone());
+            let pause = Pause::new(Arc::clone(&parts.store), &destination.name);
+            lanes.insert(destination.name.clone(), (circuit.clone(), pause.clone()));
             let spawner = Spawner { tracker: parts.tracker.clone(), hard: parts.hard.clone() };
             let clock = Arc::clone(&parts.clock);
-            let client = Client::new(&destination, Arc::clone(&guard), transport, clock, spawner);
+            let client =
+                Client::new(&destination, Arc::clone(&guard), transport, Arc::clone(&clock), spawner);
+            let courier = Courier::new(&destination, client, Arc::clone(&guard), clock);
             let starting = Starting {
                 store: Arc::clone(&parts.store),
                 observer: Arc::clone(&parts.observer),
@@ -91,23 +98,40 @@ impl Engine {
                 stop: parts.soft.child_token(),
                 hard: parts.hard.clone(),
                 destination,
-                client,
+                courier,
                 circuit,
+                pause,
             };
             parts.tracker.spawn(starting.run());
         }
-        Self { circuits }
+        Self { lanes }
     }
 
     /// How each destination stands.
     #[must_use]
     pub fn standings(&self) -> BTreeMap<DestinationName, Standing> {
-        let standing = |circuit: &SharedCircuit| {
+        let standing = |(circuit, pause): &(SharedCircuit, Pause)| {
             let circuit = circuit.lock();
-            let saved = circuit.saved();
-            Standing { phase: circuit.phase(), open_until: saved.open_until, cause: saved.cause }
+            let Saved { open_until, cause, .. } = circuit.saved();
+            Standing { phase: circuit.phase(), open_until, cause, paused: pause.is_held() }
         };
-        self.circuits.iter().map(|(name, circuit)| (name.clone(), standing(circuit))).collect()
+        self.lanes.iter().map(|(name, lane)| (name.clone(), standing(lane))).collect()
+    }
+
+    /// Holds a destination, or lets it go on: what is due waits in its queue meanwhile, also over restarts. Attempts
+    /// that are under way end. Answers whether that changed anything; `None` where there is no such destination.
+    ///
+    /// # Errors
+    /// When the store does not keep it; then nothing changes.
+    pub async fn pause(
+        &self,
+        destination: &DestinationName,
+        paused: bool,
+    ) -> Result<Option<bool>, StoreError> {
+        match self.lanes.get(destination) {
+            Some((_, pause)) => pause.set(paused).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -121,8 +145,9 @@ struct Starting {
     stop: CancellationToken,
     hard: CancellationToken,
     destination: Destination,
-    client: Client,
+    courier: Courier,
     circuit: SharedCircuit,
+    pause: Pause,
 }
 
 impl Starting {
@@ -131,6 +156,7 @@ impl Starting {
         let loading = CircuitRecord::load(Arc::clone(&self.store), &self.destination.name, now);
         let (record, circuit) = loading.await;
         *self.circuit.lock() = circuit;
+        self.pause.load().await;
         let (sender, finished) = mpsc::channel(self.destination.concurrency.max(1));
         let settler = Settler {
             store: Arc::clone(&self.store),
@@ -144,10 +170,11 @@ impl Starting {
         self.tracker.spawn(settler.run());
         let worker = Worker {
             destination: self.destination,
-            client: self.client,
+            courier: self.courier,
             signers: self.signers,
             clock: self.clock,
             circuit: self.circuit,
+            pause: self.pause,
             finished: sender,
             hard: self.hard,
         };

@@ -21,7 +21,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::circuit::{Circuit, Gate, Health, Moment, Report, Role};
 use crate::client::Client;
+use crate::courier::Courier;
 use crate::destination::Destination;
+use crate::pause::Pause;
 use crate::response::{self, Tried};
 use crate::settle::{FIRST_PAUSE, Finished, Pauses};
 use crate::{request, schedule};
@@ -59,6 +61,11 @@ impl Lane {
             let Ok(permit) = permit else { return };
             // Attempts that end together give back their permits together: one lease for all of them.
             tokio::task::yield_now().await;
+            if self.worker.pause.is_held() {
+                drop(permit);
+                self.unless_stopped(self.worker.pause.ended()).await;
+                continue;
+            }
             let gate = self.worker.gate();
             if let Gate::Shut(until) = gate {
                 drop(permit);
@@ -89,19 +96,22 @@ impl Lane {
     /// Runs attempts on what was leased; as a probe, to the end.
     async fn start(&self, leases: Vec<Lease>, permits: Vec<OwnedSemaphorePermit>, gate: Gate) {
         let lease_ends = Instant::now() + self.worker.hold();
-        // The circuit may have opened while the lane waited for these.
-        if gate != self.worker.gate() {
+        // The circuit may have opened, or an operator paused it, while the lane waited for these.
+        if gate != self.worker.gate() || self.worker.pause.is_held() {
             for lease in leases {
                 self.worker.hand_back(lease, lease_ends).await;
             }
             return;
         }
         let role = if gate == Gate::Probe { Role::Probe } else { Role::Ordinary };
-        let started: Vec<_> = leases
-            .into_iter()
-            .zip(permits)
-            .map(|(lease, permit)| self.spawn(lease, permit, role, lease_ends))
-            .collect();
+        let started: Vec<_> = if leases.is_empty() {
+            Vec::new()
+        } else if self.worker.courier.is_shared() {
+            vec![self.spawn(leases, permits, role, lease_ends)]
+        } else {
+            let each = leases.into_iter().zip(permits);
+            each.map(|(lease, permit)| self.spawn(vec![lease], vec![permit], role, lease_ends)).collect()
+        };
         if role == Role::Probe {
             for probe in started {
                 // A probe that panicked told the circuit nothing; the next turn sends another one.
@@ -112,15 +122,16 @@ impl Lane {
 
     fn spawn(
         &self,
-        lease: Lease,
-        permit: OwnedSemaphorePermit,
+        leases: Vec<Lease>,
+        mut permits: Vec<OwnedSemaphorePermit>,
         role: Role,
         lease_ends: Instant,
     ) -> JoinHandle<()> {
         let worker = Arc::clone(&self.worker);
+        permits.truncate(leases.len());
         self.tracker.spawn(async move {
-            worker.attempt(lease, role, lease_ends).await;
-            drop(permit);
+            worker.attempt(leases, role, lease_ends).await;
+            drop(permits);
         })
     }
 
@@ -150,10 +161,11 @@ fn more(permits: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) destination: Destination,
-    pub(crate) client: Client,
+    pub(crate) courier: Courier,
     pub(crate) signers: Arc<HashMap<SourceName, Signer>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) circuit: SharedCircuit,
+    pub(crate) pause: Pause,
     pub(crate) finished: mpsc::Sender<Finished>,
     pub(crate) hard: CancellationToken,
 }
@@ -172,27 +184,48 @@ impl Worker {
         self.destination.timeout + SETTLE_SLACK
     }
 
-    /// Tries a delivery once and passes the outcome on; a hard stop hands it back untried.
-    async fn attempt(&self, lease: Lease, role: Role, lease_ends: Instant) {
+    /// Tries deliveries once, together, and passes the outcomes on; a hard stop hands them back untried.
+    async fn attempt(&self, leases: Vec<Lease>, role: Role, lease_ends: Instant) {
         let began = self.now();
         let tried = tokio::select! {
             // An attempt that has ended counts, even if the stop came in the same moment.
             biased;
-            tried = self.send(&lease, began.wall) => tried,
-            () = self.hard.cancelled() => return self.hand_back(lease, lease_ends).await,
+            tried = self.send(&leases, began.wall) => Some(tried),
+            () = self.hard.cancelled() => None,
         };
+        match tried {
+            Some(tried) => {
+                for (lease, tried) in leases.into_iter().zip(tried) {
+                    self.conclude(lease, tried, role, began, lease_ends).await;
+                }
+            }
+            None => {
+                for lease in leases {
+                    self.hand_back(lease, lease_ends).await;
+                }
+            }
+        }
+    }
+
+    /// What an attempt means, for the circuit and for the delivery.
+    async fn conclude(&self, lease: Lease, tried: Tried, role: Role, began: Moment, lease_ends: Instant) {
         let ended = self.now();
-        let cause = cause(&tried.outcome);
+        let cause = match &tried.pause {
+            Some(pause) => pause.cause.clone(),
+            None => cause(&tried.outcome),
+        };
         let report = Report {
             delivery: &lease.delivery,
             role,
             health: tried.health,
             retry_after: tried.retry_after,
+            pause: tried.pause.as_ref().map(|pause| pause.length),
             cause: &cause,
         };
         let change = self.circuit.lock().record(&report, ended);
-        let next = if role == Role::Probe && tried.health == Health::Unreachable {
-            // The request never left, so the event is not to blame and its try does not count.
+        let never_left = role == Role::Probe && tried.health == Health::Unreachable;
+        let next = if !tried.is_settled() && (never_left || tried.pause.is_some()) {
+            // The event is not to blame, and its try does not count.
             Next::Release
         } else {
             let retry = &self.destination.retry;
@@ -217,12 +250,25 @@ impl Worker {
         .await;
     }
 
-    async fn send(&self, lease: &Lease, now: Timestamp) -> Tried {
+    async fn send(&self, leases: &[Lease], now: Timestamp) -> Vec<Tried> {
+        match &self.courier {
+            Courier::Http(client) => {
+                let mut tried = Vec::with_capacity(leases.len());
+                for lease in leases {
+                    tried.push(self.post(client, lease, now).await);
+                }
+                tried
+            }
+            Courier::Salesforce(sender) => sender.send_all(leases).await,
+        }
+    }
+
+    async fn post(&self, client: &Client, lease: &Lease, now: Timestamp) -> Tried {
         let record = lease.event.record();
         let configured = self.signers.get(&record.source).cloned();
         let signer = configured.or_else(|| Signer::for_provider(&record.provenance.provider));
         match request::build(&lease.event, &self.destination, lease.attempt, now, signer.as_ref()) {
-            Ok(request) => self.client.send(request).await,
+            Ok(request) => client.send(request).await,
             Err(error) => Tried::failed(response::explain(&error), Health::Untold),
         }
     }
@@ -246,6 +292,7 @@ fn cause(outcome: &AttemptOutcome) -> String {
             format!("answered {status}")
         }
         AttemptOutcome::Failed { error } => error.clone(),
+        AttemptOutcome::Skipped { reason } => reason.clone(),
     }
 }
 

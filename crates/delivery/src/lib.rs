@@ -9,7 +9,8 @@
 //!
 //! Reading order: [`engine`] starts a lane for every [`destination`]; `lane` leases and attempts; [`request`] is
 //! what goes out, `client` and [`connect`] are how, past the [`guard`]; [`response`] is what came back,
-//! [`schedule`] when to try again, [`circuit`] whether to try at all; `settle` tells the store.
+//! [`schedule`] when to try again, [`circuit`] whether to try at all; `settle` tells the store. `courier` is where the
+//! kinds of destinations part: an application gets the request, [`salesforce`] gets records.
 //!
 //! # What holds
 //!
@@ -23,18 +24,21 @@
 pub mod circuit;
 mod client;
 pub mod connect;
+mod courier;
 pub mod destination;
 pub mod engine;
 pub mod guard;
 mod lane;
+mod pause;
 pub mod relay;
 pub mod request;
 pub mod response;
+pub mod salesforce;
 pub mod schedule;
 mod settle;
 
 pub use client::Transport;
-pub use destination::{Destination, DestinationSigning, RetrySchedule};
+pub use destination::{Destination, DestinationSigning, Kind, RetrySchedule};
 pub use engine::{Engine, EngineParts, Standing};
 pub use guard::{Denied, Guard, check_address, check_host};
 pub use relay::{Relay, RelayFailure, Relayed, Tunnel};

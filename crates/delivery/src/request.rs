@@ -99,7 +99,8 @@ pub enum BuildError {
 }
 
 /// The destination's URL with the event's raw query behind its own.
-fn join(url: &Uri, query: Option<&str>) -> String {
+#[must_use]
+pub fn join(url: &Uri, query: Option<&str>) -> String {
     let (scheme, authority) =
         (url.scheme_str().unwrap_or("http"), url.authority().map_or("", |a| a.as_str()));
     let path = if url.path().is_empty() { "/" } else { url.path() };
@@ -125,7 +126,7 @@ fn end_to_end(event: &StoredEvent) -> Result<HeaderMap, BuildError> {
 }
 
 /// The names in a `Connection` field: hop-by-hop as well (RFC 9110 section 7.6.1).
-pub(crate) fn connection_names(value: &[u8]) -> impl Iterator<Item = String> {
+pub fn connection_names(value: &[u8]) -> impl Iterator<Item = String> {
     value
         .split(|b| *b == b',')
         .filter_map(|name| std::str::from_utf8(name.trim_ascii()).ok())
@@ -133,7 +134,8 @@ pub(crate) fn connection_names(value: &[u8]) -> impl Iterator<Item = String> {
 }
 
 /// Whether a field of the event stays behind.
-fn is_dropped(name: &str) -> bool {
+#[must_use]
+pub fn is_dropped(name: &str) -> bool {
     match name {
         // Said anew for this request: its host, its length, no expectation, no compressed answer.
         "host" | "content-length" | "expect" | "accept-encoding" => true,

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookhouse_core::{AttemptOutcome, Timestamp};
+use hookhouse_core::{AttemptOutcome, DeadReason, Timestamp};
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, RETRY_AFTER, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
@@ -26,8 +26,19 @@ pub struct Tried {
     pub health: Health,
     /// How long the destination asked to be left alone.
     pub retry_after: Option<Duration>,
-    /// The destination said that it is gone for good.
-    pub gone: bool,
+    /// Trying again is of no use, for this reason.
+    pub give_up: Option<DeadReason>,
+    /// Nothing at all is to be sent to the destination for a while, whatever became of this delivery.
+    pub pause: Option<Pause>,
+}
+
+/// How long a destination is to be left alone, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// How long.
+    pub length: Duration,
+    /// Why, in words.
+    pub cause: String,
 }
 
 impl Tried {
@@ -35,7 +46,13 @@ impl Tried {
     #[must_use]
     pub fn failed(error: impl Into<String>, health: Health) -> Self {
         let outcome = AttemptOutcome::Failed { error: printable(error.into().as_bytes(), MOST_EXCERPT) };
-        Self { outcome, health, retry_after: None, gone: false }
+        Self { outcome, health, retry_after: None, give_up: None, pause: None }
+    }
+
+    /// Whether nothing is left to be tried: the destination took it, or its rules leave it out.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        matches!(self.outcome, AttemptOutcome::Delivered { .. } | AttemptOutcome::Skipped { .. })
     }
 }
 
@@ -82,7 +99,8 @@ pub fn judge(head: Head, excerpt: String, end: &End) -> Tried {
                 outcome: AttemptOutcome::Delivered { status },
                 health: Health::Up,
                 retry_after: None,
-                gone: false,
+                give_up: None,
+                pause: None,
             },
             End::TooLong => cut(&format!("with a body of more than {} KiB", MOST_BYTES / 1024), Health::Up),
             End::Broken(error) => cut(&format!("the answer broke off: {error}"), Health::Failing),
@@ -94,7 +112,8 @@ pub fn judge(head: Head, excerpt: String, end: &End) -> Tried {
         outcome: AttemptOutcome::Refused { status, answer: excerpt },
         health: if failing { Health::Failing } else { Health::Up },
         retry_after: head.retry_after,
-        gone: head.status == StatusCode::GONE,
+        give_up: (head.status == StatusCode::GONE).then_some(DeadReason::Gone),
+        pause: None,
     }
 }
 
@@ -165,7 +184,7 @@ pub fn explain(error: &dyn Error) -> String {
 
 /// Text that a terminal and a log line survive, of at most so many bytes: no control characters and none that turn
 /// the direction of writing.
-fn printable(bytes: &[u8], most: usize) -> String {
+pub(crate) fn printable(bytes: &[u8], most: usize) -> String {
     let bytes = bytes.get(..most).unwrap_or(bytes);
     let shown = |c: char| if c.is_control() || TURNING.contains(&c) { ' ' } else { c };
     let mut text: String = String::from_utf8_lossy(bytes).chars().map(shown).collect();

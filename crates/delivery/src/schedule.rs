@@ -20,11 +20,11 @@ pub fn next(
     now: Timestamp,
     rng: &mut impl Rng,
 ) -> Next {
-    if tried.outcome.is_delivered() {
+    if tried.is_settled() {
         return Next::Done;
     }
-    if tried.gone {
-        return Next::GiveUp(DeadReason::Gone);
+    if let Some(reason) = tried.give_up {
+        return Next::GiveUp(reason);
     }
     let index = usize::try_from(number.0).unwrap_or(usize::MAX).saturating_sub(1);
     let Some(pause) = schedule.pauses.get(index) else { return Next::GiveUp(DeadReason::Exhausted) };
@@ -62,7 +62,13 @@ mod tests {
 
     fn refused(status: u16, retry_after: Option<Duration>) -> Tried {
         let outcome = AttemptOutcome::Refused { status, answer: String::new() };
-        Tried { outcome, health: Health::Failing, retry_after, gone: status == 410 }
+        Tried {
+            outcome,
+            health: Health::Failing,
+            retry_after,
+            give_up: (status == 410).then_some(DeadReason::Gone),
+            pause: None,
+        }
     }
 
     fn decide(tried: &Tried, number: u32, jitter: f64, seed: u64) -> Next {
@@ -80,7 +86,8 @@ mod tests {
             outcome: AttemptOutcome::Delivered { status: 204 },
             health: Health::Up,
             retry_after: None,
-            gone: false,
+            give_up: None,
+            pause: None,
         };
         let hour = seconds(3600);
         let day = crate::response::LONGEST_RETRY_AFTER;

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use hookhouse_core::StoreError;
 use hookhouse_delivery::Relayed;
+use hookhouse_verify::explain::Called;
 use hookhouse_verify::{Handshake, Reject, Request};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -36,6 +37,8 @@ pub(crate) struct Refused {
 pub(crate) struct Unproven {
     pub(crate) request: Request,
     pub(crate) reject: Reject,
+    /// What a trusted proxy says that it was asked for.
+    pub(crate) called: Called,
 }
 
 impl Refused {
@@ -63,6 +66,9 @@ pub(crate) enum Refuse {
     UnsupportedMedia,
     ExpectationFailed,
     Misdirected,
+    TooManyRequests {
+        retry_after: u32,
+    },
     HeadersTooLarge,
     Internal,
     NotImplemented,
@@ -87,6 +93,7 @@ impl Refuse {
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
@@ -110,6 +117,7 @@ impl Refuse {
             Self::UnsupportedMedia => "unsupported_media",
             Self::ExpectationFailed => "expectation_failed",
             Self::Misdirected => "misdirected",
+            Self::TooManyRequests { .. } => "too_many_requests",
             Self::HeadersTooLarge => "headers_too_large",
             Self::Internal => "internal",
             Self::NotImplemented => "not_implemented",
@@ -141,7 +149,7 @@ impl Refuse {
                 headers
                     .insert(HeaderName::from_static("accept-encoding"), HeaderValue::from_static("identity"));
             }
-            Self::Unavailable { retry_after } => {
+            Self::TooManyRequests { retry_after } | Self::Unavailable { retry_after } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
             }
             _ => {}

@@ -23,7 +23,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::lifecycle::Lifecycle;
-use crate::origin::proxy_protocol;
+use crate::origin::proxy_protocol::{self, ProxyRefused};
 
 /// Until the first byte, and from the first byte of a head to its end.
 const HEAD: Duration = Duration::from_secs(10);
@@ -41,7 +41,16 @@ const HEAD_BUFFER: usize = 64 * 1024;
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serves a connection to its end.
-pub(crate) async fn serve<IO, S, B>(io: IO, watch: Arc<Watch>, service: S, lifecycle: &Lifecycle)
+///
+/// # Errors
+/// [`ProxyRefused::Unexpected`] when it begins with a PROXY preamble. On a listener that requires one, that was read
+/// before; here it is a proxy that is configured otherwise.
+pub(crate) async fn serve<IO, S, B>(
+    io: IO,
+    watch: Arc<Watch>,
+    service: S,
+    lifecycle: &Lifecycle,
+) -> Result<(), ProxyRefused>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
@@ -53,22 +62,17 @@ where
     let mut io = io;
     let first = tokio::select! {
         first = read_preface(&mut io, watch.began + HEAD) => first,
-        () = lifecycle.soft.cancelled() => return,
+        () = lifecycle.soft.cancelled() => return Ok(()),
     };
     let Ok((buffer, length)) = first else {
         tracing::debug!(event = "conn.idle", "closed before the first byte");
-        return;
+        return Ok(());
     };
     if length == 0 {
-        return;
+        return Ok(());
     }
-    // On a listener that requires it, the preamble was read before. Here it is a proxy that is configured otherwise.
     if proxy_protocol::is_preamble(buffer.get(..length).unwrap_or_default()) {
-        tracing::warn!(
-            event = proxy_protocol::CODE,
-            "a PROXY preamble where `proxy_protocol` is off: closed"
-        );
-        return;
+        return Err(ProxyRefused::Unexpected);
     }
     let multiplexed = length == PREFACE.len() && buffer == *PREFACE;
     watch.multiplexed.store(multiplexed, Ordering::Relaxed);
@@ -103,6 +107,7 @@ where
     if let Err(why) = outcome {
         tracing::debug!(event = "conn.closed", %why);
     }
+    Ok(())
 }
 
 /// Polls a connection until it ends, is told to end, or has kept us waiting for too long.

@@ -7,25 +7,31 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use hookhouse_core::notice::Accepted;
+use hookhouse_core::notice::Answered;
 use hookhouse_core::store::Receipt;
-use hookhouse_core::{Arrival, Clock, Event, EventStore, Notice, Observer, Refusal, SourceName, Timestamp};
-use hookhouse_verify::{Headers, Reject, Request as Received, Verdict};
+use hookhouse_core::{
+    Arrival, Clock, Event, EventStore, Notice, Observer, Refusal, Repeats, SourceName, Timestamp,
+};
+use hookhouse_verify::{Handshake, Headers, Reject, Request as Received, Verdict};
+use hookhouse_x::probe::PROBE_AGENT;
 use http::Request;
-use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, UPGRADE, USER_AGENT};
 use http::request::Parts;
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{self, Refuse, Refused, Reply, Unproven};
+use crate::care::PROBE;
 use crate::config::{Config, Source};
 use crate::origin::allow::{self, Decision};
-use crate::origin::forwarded::{OriginRefused, Trust};
-use crate::reasons::Reasons;
+use crate::origin::forwarded::{Origin, OriginRefused, Trust};
+use crate::origin::proxy_protocol::{self, ProxyRefused};
+use crate::pending::Pending;
+use crate::reasons::{self, Reasons};
 use crate::relay::{Order, Relays};
 use crate::{body, head};
 
@@ -50,15 +56,13 @@ pub(crate) struct Ingress {
 /// A request that stands before a decision, for the record of a refusal.
 struct Case<'a> {
     parts: &'a Parts,
-    /// Where it came from: the peer, or whom a trusted proxy names.
-    client: IpAddr,
-    /// The path that a trusted proxy took off before it asked us.
-    prefix: Option<String>,
+    /// Where it came from: the peer, or whom a trusted proxy names; and what was called, if one says so.
+    origin: Origin,
     /// Why the client is not known, where a trusted proxy's word cannot be read.
     doubt: Option<OriginRefused>,
     at: Timestamp,
     source: Option<SourceName>,
-    body_bytes: u64,
+    pending: Pending,
     body: Bytes,
     /// Whether the whole request was read, so that the connection can go on after a refusal.
     whole: bool,
@@ -91,24 +95,24 @@ impl Ingress {
     /// Answers one request.
     pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
         let (mut parts, incoming) = request.into_parts();
+        let pending = Pending::new(&parts);
         let upgrade = parts.extensions.remove::<OnUpgrade>();
-        let (client, prefix, doubt) = match self.trust.origin(peer, &parts.headers) {
+        let (origin, doubt) = match self.trust.origin(peer, &parts.headers) {
             Ok(origin) => {
                 if let Some(note) = &origin.note {
                     tracing::debug!(event = note.code(), %peer, why = %note);
                 }
-                (origin.client, origin.prefix, None)
+                (origin, None)
             }
-            Err(refused) => (refused.clone().into_origin().client, None, Some(refused)),
+            Err(refused) => (refused.clone().into_origin(), Some(refused)),
         };
         let mut case = Case {
             parts: &parts,
-            client,
-            prefix,
+            origin,
             doubt,
             at: self.clock.now(),
             source: None,
-            body_bytes: 0,
+            pending,
             body: Bytes::new(),
             whole: incoming.is_end_stream(),
         };
@@ -126,41 +130,48 @@ impl Ingress {
     ) -> Result<Reply, Refused> {
         let head = head::check(case.parts, &self.hosts)?;
         let path = head.target.split_once('?').map_or(head.target, |(path, _)| path);
-        let source = self.routes.get(path).ok_or_else(|| {
-            Refused::new(
-                Refuse::NotFound,
-                "route.unknown",
-                "no source has this path; paths match byte for byte",
-            )
-        })?;
+        let source = self
+            .routes
+            .get(path)
+            .ok_or_else(|| Refused::new(Refuse::NotFound, "route.unknown", self.reasons.route(path)))?;
         case.source = Some(source.name.clone());
         // A handshake is one only where there is an application to speak to; elsewhere `Upgrade` means nothing.
         let upgrade = upgrade.filter(|_| source.relay.is_some() && is_websocket(case.parts));
         admit(source, case, upgrade.is_some())?;
         if let Some(login) = &source.login {
             // Digest covers the target that the sender called, which is the one in front of the proxy.
-            let called = case.prefix.as_ref().map(|prefix| format!("{prefix}{}", head.target));
+            let called = case.origin.prefix.as_ref().map(|prefix| format!("{prefix}{}", head.target));
             let target = called.as_deref().unwrap_or(head.target);
-            login.check(case.parts.method.as_str(), target, &case.parts.headers, case.at)?;
+            login.check(case.parts.method.as_str(), target, &case.parts.headers, case.at).map_err(
+                |refused| {
+                    let reason = reasons::login(&refused, &case.origin);
+                    Refused { reason, ..refused.into() }
+                },
+            )?;
         }
-        case.body = body::read(incoming, source.max_body, &mut case.body_bytes).await?;
+        case.body = body::read(incoming, source.max_body, &mut case.pending.bytes).await?;
         case.whole = true;
         let received = received(case, head.target, source.login.is_some())?;
         match source.verifier.verify(received, case.at) {
             Verdict::Verified(verified) => {
-                self.take(source, Event::accept(verified, arrival(source, case)), upgrade).await
+                self.take(source, Event::accept(verified, arrival(source, case)), upgrade, case.pending).await
             }
             Verdict::Unsigned(unsigned) => {
-                self.take(source, Event::accept(unsigned, arrival(source, case)), upgrade).await
+                self.take(source, Event::accept(unsigned, arrival(source, case)), upgrade, case.pending).await
             }
             Verdict::Handshake(handshake) => {
+                limit(source, &handshake, case.origin.client)?;
+                let mut notes = handshake.notes.clone();
+                notes.extend(is_own_probe(case.parts).then_some(PROBE));
                 self.observer.notice(Notice::Handshake {
                     source: source.name.clone(),
                     at: case.at,
                     kind: handshake.kind,
                     key: handshake.key.clone(),
                     signed: handshake.signed,
-                    notes: handshake.notes.clone(),
+                    sent_at: handshake.sent_at,
+                    notes,
+                    answered: case.pending.answered(200, None),
                 });
                 Ok(answer::handshake(handshake))
             }
@@ -171,7 +182,7 @@ impl Ingress {
                 },
                 code: reject.code(),
                 reason: reject.to_string(),
-                unproven: Some(Box::new(Unproven { request, reject })),
+                unproven: Some(Box::new(Unproven { request, reject, called: case.origin.called() })),
             }),
         }
     }
@@ -182,9 +193,10 @@ impl Ingress {
         source: &Arc<Source>,
         event: Event,
         upgrade: Option<OnUpgrade>,
+        pending: Pending,
     ) -> Result<Reply, Refused> {
-        let Some(settings) = &source.relay else { return self.record(source, event).await };
-        let order = Order::new(source, settings, event, upgrade);
+        let Some(settings) = &source.relay else { return self.record(source, event, pending).await };
+        let order = Order::new(source, settings, event, upgrade, pending);
         let relaying = self.tracker.spawn(Arc::clone(&self.relays).relay(order));
         relaying.await.unwrap_or_else(|_| {
             Err(Refused::new(Refuse::Internal, "internal", "relaying the event broke off"))
@@ -192,15 +204,20 @@ impl Ingress {
     }
 
     /// Makes an event durable, then acknowledges it.
-    async fn record(&self, source: &Arc<Source>, event: Event) -> Result<Reply, Refused> {
+    async fn record(&self, source: &Arc<Source>, event: Event, pending: Pending) -> Result<Reply, Refused> {
         let (store, observer, name) =
             (Arc::clone(&self.store), Arc::clone(&self.observer), source.name.clone());
+        let status = source.answer.status;
         let recording = self.tracker.spawn(async move {
-            let record = event.record().clone();
-            match store.append(event).await? {
-                Receipt::Stored { id, .. } => observer.notice(Notice::Accepted(Accepted { id, record })),
-                Receipt::Duplicate { of } => observer.notice(Notice::Duplicate { source: name, of }),
-            }
+            let asked = Instant::now();
+            let receipt = store.append(event).await?;
+            let answered = pending.answered(status, Some(asked.elapsed()));
+            observer.notice(match receipt {
+                Receipt::Stored { event, repeat_of } => {
+                    Notice::Accepted { event, repeat_of, answered: Some(answered) }
+                }
+                Receipt::Duplicate { of } => Notice::Duplicate { source: name, of, answered },
+            });
             Ok(())
         });
         match recording.await {
@@ -217,32 +234,56 @@ impl Ingress {
             request_id: request_id.clone(),
             at: case.at,
             source: case.source,
-            peer: Some(case.client),
+            peer: Some(case.origin.client),
             method: printable(case.parts.method.as_str()),
             path: printable(case.parts.uri.path()),
             status: refused.kind.status().as_u16(),
             code: refused.code.to_owned(),
             reason: refused.reason,
-            body_bytes: case.body_bytes,
+            body_bytes: case.pending.bytes,
         };
-        self.tell(refusal, case.body, refused.unproven);
+        let answered = Some(case.pending.answered(refusal.status, None));
+        self.tell(refusal, case.body, refused.unproven, answered);
         refused.kind.reply(&request_id, !case.whole)
+    }
+
+    /// Notes a connection that was closed without a word, before or instead of its first request.
+    pub(crate) fn closed(&self, peer: IpAddr, why: &ProxyRefused) {
+        let refusal = Refusal {
+            request_id: self.ids.next(),
+            at: self.clock.now(),
+            source: None,
+            peer: Some(peer),
+            method: String::new(),
+            path: String::new(),
+            status: 0,
+            code: proxy_protocol::CODE.to_owned(),
+            reason: why.to_string(),
+            body_bytes: 0,
+        };
+        self.tell(refusal, Bytes::new(), None, None);
     }
 
     /// Records a refusal, with why exactly where that can be found out. Finding out takes its time, which is nobody
     /// else's: not the sender's, who has the same answer at once, and not that of the requests beside it.
-    fn tell(&self, mut refusal: Refusal, body: Bytes, unproven: Option<Box<Unproven>>) {
+    fn tell(
+        &self,
+        mut refusal: Refusal,
+        body: Bytes,
+        unproven: Option<Box<Unproven>>,
+        answered: Option<Answered>,
+    ) {
         let (store, observer) = (Arc::clone(&self.store), Arc::clone(&self.observer));
         let explained = unproven.zip(refusal.source.clone()).filter(|_| self.reasons.may_ask(refusal.at));
         let Some((unproven, source)) = explained else {
             store.refuse(refusal.clone());
-            return observer.notice(Notice::Refused { refusal, body });
+            return observer.notice(Notice::Refused { refusal, body, answered });
         };
         let reasons = Arc::clone(&self.reasons);
         self.tracker.spawn_blocking(move || {
             refusal.reason = reasons.of(&source, &unproven, refusal.at);
             store.refuse(refusal.clone());
-            observer.notice(Notice::Refused { refusal, body });
+            observer.notice(Notice::Refused { refusal, body, answered });
         });
     }
 }
@@ -254,11 +295,11 @@ fn admit(source: &Source, case: &Case<'_>, handshake: bool) -> Result<(), Refuse
         return Err(Refused::new(
             not_served(source),
             "http.method",
-            format!("{method} is not one of this source's `methods`"),
+            reasons::method(source, &case.parts.method, &case.parts.headers),
         ));
     }
     let decision = match &case.doubt {
-        None => allow::decide(&source.allow_ips, case.client),
+        None => allow::decide(&source.allow_ips, case.origin.client),
         Some(_) => allow::decide_unknown(&source.allow_ips),
     };
     source.addresses.count(decision);
@@ -267,18 +308,31 @@ fn admit(source: &Source, case: &Case<'_>, handshake: bool) -> Result<(), Refuse
             return Err(Refused::new(Refuse::Forbidden, doubt.code(), doubt.reason.to_string()));
         }
         (Decision::Denied, None) => {
-            return Err(Refused::new(
-                Refuse::Forbidden,
-                "ip.denied",
-                format!("{} is on no network of this source's `allow_ips`", case.client),
-            ));
+            return Err(Refused::new(Refuse::Forbidden, "ip.denied", reasons::address(&case.origin)));
         }
         (Decision::WouldBeDenied, _) => {
-            tracing::info!(event = "ip.monitor", source = %source.name, client = %case.client, "would be refused if enforced");
+            tracing::info!(event = "ip.monitor", source = %source.name, client = %case.origin.client, "would be refused if enforced");
         }
         (Decision::Allowed, _) => {}
     }
     Ok(())
+}
+
+/// Counts the answer to a challenge that nobody signed, where it is counted.
+fn limit(source: &Source, handshake: &Handshake, client: IpAddr) -> Result<(), Refused> {
+    let Some(limiter) = source.challenge_limit.as_ref().filter(|_| !handshake.signed) else { return Ok(()) };
+    limiter.take(client, Instant::now()).map_err(|wait| {
+        // Rounded up: whoever comes at that moment is to be answered.
+        let retry_after = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
+        let reason =
+            format!("{client} had its unsigned challenges answered: `crc.rate` allows {}", limiter.rate());
+        Refused::new(Refuse::TooManyRequests { retry_after }, "crc.rate", reason)
+    })
+}
+
+/// Whether we sent a challenge ourselves, by its own word: whoever says so falsely is not counted as X, and that is all.
+fn is_own_probe(parts: &Parts) -> bool {
+    parts.headers.get(USER_AGENT).is_some_and(|agent| agent == PROBE_AGENT)
 }
 
 /// Whether a request is a WebSocket handshake (RFC 6455 section 4.1), as far as a proxy must know.
@@ -301,9 +355,10 @@ fn arrival(source: &Source, case: &Case<'_>) -> Arrival {
     Arrival {
         source: source.name.clone(),
         received_at: case.at,
-        peer: Some(case.client),
+        peer: Some(case.origin.client),
+        dedupe_window: source.dedupe_window,
         // A repeat wants an answer like the first one did.
-        dedupe_window: if source.relay.is_some() { Duration::ZERO } else { source.dedupe_window },
+        repeats: if source.relay.is_some() { Repeats::Keep } else { Repeats::Acknowledge },
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,8 @@ pub struct Lifecycle {
     pub hard: CancellationToken,
     /// Everything that runs.
     pub tracker: TaskTracker,
+    /// Read again what others may have changed: counts up with each SIGHUP.
+    pub reload: watch::Sender<u64>,
 }
 
 impl Lifecycle {
@@ -32,19 +35,29 @@ impl Lifecycle {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let tokens = [self.soft.clone(), self.hard.clone()];
-        let listening = async move {
+        listen(async move {
             for token in tokens {
                 tokio::select! {
                     _ = terminate.recv() => token.cancel(),
                     _ = interrupt.recv() => token.cancel(),
                 }
             }
-        };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "it listens until the process ends: a drain must not wait for it"
-        )]
-        drop(tokio::spawn(listening));
+        });
+        Ok(())
+    }
+
+    /// Asks for a reload at each SIGHUP, which would end the process otherwise: right for a service, wrong for what ends
+    /// with its terminal.
+    ///
+    /// # Errors
+    /// When the process may not install signal handlers.
+    pub fn reload_on_hangup(&self) -> std::io::Result<()> {
+        let (mut hangup, reload) = (signal(SignalKind::hangup())?, self.reload.clone());
+        listen(async move {
+            while hangup.recv().await.is_some() {
+                reload.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        });
         Ok(())
     }
 
@@ -61,4 +74,12 @@ impl Lifecycle {
         self.tracker.wait().await;
         in_time
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it listens until the process ends: a drain must not wait for it"
+)]
+fn listen(listening: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(listening));
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,20 +15,37 @@ use tokio::time::Instant;
 
 use crate::config::Limits;
 use crate::connection::{self, Watch};
+use crate::ingest::Ingress;
 use crate::lifecycle::Lifecycle;
 use crate::origin::forwarded::Trust;
-use crate::origin::proxy_protocol;
+use crate::origin::proxy_protocol::{self, ProxyRefused};
+use crate::tls::Front;
 
 /// How long to wait after an accept that failed, for want of descriptors most of all: neither spinning nor giving up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Whom a listener believes about where a connection comes from.
+/// What a connection passes before its first request: who it is from, and TLS.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     /// Who may speak for others.
     pub(crate) trust: Trust,
     /// Whether each connection begins with a PROXY preamble: required or not, never guessed.
     pub(crate) proxy_protocol: bool,
+    /// What speaks TLS behind that; `None` for plain HTTP.
+    pub(crate) front: Option<Arc<Front>>,
+    /// Who records connections that are closed for a preamble's sake.
+    pub(crate) ingress: Option<Arc<Ingress>>,
+}
+
+impl Intake {
+    /// A connection is closed without a word: whoever sends no preamble is no proxy of ours, and whoever sends one that
+    /// is not expected speaks no HTTP.
+    fn close(&self, peer: IpAddr, why: &ProxyRefused) {
+        tracing::warn!(event = proxy_protocol::CODE, %peer, %why, "closed");
+        if let Some(ingress) = self.ingress.as_ref().filter(|_| why.is_worth_a_record()) {
+            ingress.closed(peer, why);
+        }
+    }
 }
 
 /// Accepts until the soft stop; `service` makes what answers a connection.
@@ -75,15 +92,29 @@ pub(crate) async fn run<M, S, B>(
                 let deadline = Instant::now() + proxy_protocol::PATIENCE;
                 match proxy_protocol::accept(&mut stream, address, &intake.trust, deadline).await {
                     Ok(named) => peer = canonical(named),
-                    Err(why) => {
-                        tracing::warn!(event = proxy_protocol::CODE, %peer, %why, "closed");
-                        return;
-                    }
+                    Err(why) => return intake.close(peer, &why),
                 }
             }
-            let watch = Watch::new();
-            let service = service(peer, &watch);
-            connection::serve(stream, watch, service, &shared).await;
+            let served = match &intake.front {
+                None => {
+                    let watch = Watch::new();
+                    let service = service(peer, &watch);
+                    connection::serve(stream, watch, service, &shared).await
+                }
+                Some(front) => {
+                    let shaken = tokio::select! {
+                        shaken = front.accept(stream, peer) => shaken,
+                        () = shared.soft.cancelled() => return,
+                    };
+                    let Some(stream) = shaken else { return };
+                    let watch = Watch::new();
+                    let service = service(peer, &watch);
+                    connection::serve(stream, watch, service, &shared).await
+                }
+            };
+            if let Err(why) = served {
+                intake.close(peer, &why);
+            }
         });
     }
 }
@@ -98,13 +129,29 @@ fn canonical(peer: SocketAddr) -> IpAddr {
 pub(crate) struct Seats {
     limits: Limits,
     taken: AtomicUsize,
+    turned_away: AtomicU64,
     /// A few lines under the lock, and one entry per address that is connected.
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
 impl Seats {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, taken: AtomicUsize::new(0), by_address: Mutex::new(HashMap::new()) })
+        Arc::new(Self {
+            limits,
+            taken: AtomicUsize::new(0),
+            turned_away: AtomicU64::new(0),
+            by_address: Mutex::new(HashMap::new()),
+        })
+    }
+
+    /// How many are taken.
+    pub(crate) fn open(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many connections found none.
+    pub(crate) fn turned_away(&self) -> u64 {
+        self.turned_away.load(Ordering::Relaxed)
     }
 
     /// A seat for a connection, if there is one.
@@ -119,6 +166,7 @@ impl Seats {
             if *count == 0 {
                 by_address.remove(&address);
             }
+            self.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         *count += 1;
@@ -148,7 +196,7 @@ impl Drop for Seat {
 }
 
 /// Who counts as one peer: an IPv4 address, or the /64 that one IPv6 subscriber has.
-fn group(peer: IpAddr) -> IpAddr {
+pub(crate) fn group(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
@@ -173,5 +221,6 @@ mod tests {
         let _fourth = seats.take(same_64, false).unwrap();
         assert!(seats.take("10.9.9.9".parse().unwrap(), true).is_none(), "three in all");
         assert_eq!(seats.by_address.lock().unwrap().len(), 2);
+        assert_eq!((seats.open(), seats.turned_away()), (3, 2));
     }
 }

@@ -15,6 +15,9 @@ pub struct Runtime {
     pub admin: SocketAddr,
     /// For senders.
     pub ingress: Vec<SocketAddr>,
+    /// Which of these speak TLS.
+    #[serde(default)]
+    pub secure: Vec<SocketAddr>,
     /// What providers were told, where it is not the listener itself.
     #[serde(default)]
     pub public_url: Option<String>,
@@ -27,6 +30,12 @@ impl Runtime {
     #[must_use]
     pub fn read(folder: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(folder.join(Self::FILE)).ok()?).ok()
+    }
+
+    /// A listener of plain HTTP, if there is one.
+    #[must_use]
+    pub fn plain(&self) -> Option<SocketAddr> {
+        self.ingress.iter().find(|address| !self.secure.contains(address)).copied()
     }
 
     /// Leaves it there.

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
-/// How long a connection may say nothing in either direction.
-const IDLE: Duration = Duration::from_secs(5 * 60);
 /// How long a connection may last: Twilio ends a call after 24 hours at the latest
 /// (<https://www.twilio.com/docs/voice/twiml/dial#timelimit>).
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -24,8 +23,15 @@ pub(crate) struct Passed {
     pub(crate) end: &'static str,
 }
 
-/// Joins a sender and an application until the connection ends; both are closed then.
-pub(crate) async fn join<S, A>(sender: S, application: A) -> Passed
+/// Joins a sender and an application until the connection ends or the server stops; both are closed then.
+///
+/// `patience` is how long a connection may say nothing in either direction.
+pub(crate) async fn join<S, A>(
+    sender: S,
+    application: A,
+    patience: Duration,
+    stop: &CancellationToken,
+) -> Passed
 where
     S: AsyncRead + AsyncWrite,
     A: AsyncRead + AsyncWrite,
@@ -40,21 +46,22 @@ where
     };
     let both = async {
         // Each direction ends by itself, and passes its end on: a half-closed connection still brings what is left.
-        let (one, other) = tokio::join!(
+        // A side that breaks ends both: it would neither read nor write again, and the other must not wait for it.
+        let ended = tokio::try_join!(
             pump(sender_reads, application_writes, |bytes| note(&up, bytes)),
             pump(application_reads, sender_writes, |bytes| note(&down, bytes)),
         );
-        if one.and(other).is_ok() { "closed" } else { "broken" }
+        if ended.is_ok() { "closed" } else { "broken" }
     };
     let watch = async {
         loop {
-            let idle = began + Duration::from_millis(last.load(Ordering::Relaxed)) + IDLE;
+            let idle = began + Duration::from_millis(last.load(Ordering::Relaxed)) + patience;
             let over = began + LIFETIME;
             sleep_until(idle.min(over)).await;
             if Instant::now() >= over {
                 return "lifetime";
             }
-            if Instant::now() >= began + Duration::from_millis(last.load(Ordering::Relaxed)) + IDLE {
+            if Instant::now() >= began + Duration::from_millis(last.load(Ordering::Relaxed)) + patience {
                 return "idle";
             }
         }
@@ -62,6 +69,7 @@ where
     let end = tokio::select! {
         end = both => end,
         end = watch => end,
+        () = stop.cancelled() => "stopped",
     };
     Passed { up: up.load(Ordering::Relaxed), down: down.load(Ordering::Relaxed), end }
 }
@@ -85,13 +93,21 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+
     use super::*;
+
+    const MINUTES: Duration = Duration::from_secs(5 * 60);
 
     #[tokio::test(start_paused = true)]
     async fn bytes_go_both_ways_and_ends_are_passed_on() {
         let (sender, mut sender_far) = tokio::io::duplex(64);
         let (application, mut application_far) = tokio::io::duplex(64);
-        let joined = join(sender, application);
+        let stop = CancellationToken::new();
+        let joined = join(sender, application, MINUTES, &stop);
         let talk = async {
             sender_far.write_all(b"to the application").await.unwrap();
             let mut got = [0; 18];
@@ -113,7 +129,8 @@ mod tests {
     async fn silence_ends_it_and_so_does_its_time() {
         let (sender, _sender_far) = tokio::io::duplex(64);
         let (application, _application_far) = tokio::io::duplex(64);
-        assert_eq!(join(sender, application).await.end, "idle");
+        let stop = CancellationToken::new();
+        assert_eq!(join(sender, application, MINUTES, &stop).await.end, "idle");
 
         let (sender, mut sender_far) = tokio::io::duplex(64);
         let (application, mut application_far) = tokio::io::duplex(64);
@@ -125,8 +142,59 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(60)).await;
             }
         };
-        let end =
-            tokio::select! { passed = join(sender, application) => passed.end, () = chatting => "never" };
+        let joined = join(sender, application, MINUTES, &stop);
+        let end = tokio::select! { passed = joined => passed.end, () = chatting => "never" };
         assert_eq!(end, "lifetime");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_side_that_breaks_ends_both_at_once() {
+        let (sender, mut sender_far) = tokio::io::duplex(64);
+        let broken = reset();
+        let stop = CancellationToken::new();
+        let began = Instant::now();
+        assert_eq!(join(sender, broken, MINUTES, &stop).await.end, "broken");
+        assert_eq!(sender_far.read(&mut [0; 1]).await.unwrap(), 0, "the sender is told");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    /// A stream that was reset.
+    fn reset() -> impl AsyncRead + AsyncWrite {
+        struct Reset;
+        impl AsyncRead for Reset {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+                _: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+            }
+        }
+        impl AsyncWrite for Reset {
+            fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+                Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+            }
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+            fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+        }
+        Reset
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_stops_ends_it_and_still_tells_what_passed() {
+        let (sender, mut sender_far) = tokio::io::duplex(64);
+        let (application, mut application_far) = tokio::io::duplex(64);
+        let stop = CancellationToken::new();
+        let talk = async {
+            sender_far.write_all(b"hello").await.unwrap();
+            application_far.read_exact(&mut [0; 5]).await.unwrap();
+            stop.cancel();
+        };
+        let (passed, ()) = tokio::join!(join(sender, application, MINUTES, &stop), talk);
+        assert_eq!(passed, Passed { up: 5, down: 0, end: "stopped" });
     }
 }

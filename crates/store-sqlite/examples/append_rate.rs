@@ -18,8 +18,8 @@ use bytes::Bytes;
 use hookhouse_core::delivery::{Next, Settlement};
 use hookhouse_core::store::{LeaseRequest, Subscription};
 use hookhouse_core::{
-    Arrival, Attempt, AttemptOutcome, Clock, Event, EventStore, Request, Secret, SourceName, SystemClock,
-    Timestamp,
+    Arrival, Attempt, AttemptOutcome, Clock, Event, EventStore, Repeats, Request, Secret, SourceName,
+    SystemClock, Timestamp,
 };
 use hookhouse_store_sqlite::{Options, SqliteStore};
 use hookhouse_verify::danger::Unsigned;
@@ -182,6 +182,7 @@ impl Sender {
             received_at: now,
             peer: Some([192, 0, 2, 7].into()),
             dedupe_window: Duration::from_secs(7 * 86_400),
+            repeats: Repeats::Acknowledge,
         };
         if self.secret.is_none() {
             return Event::accept(Unsigned::accept(request), arrival);

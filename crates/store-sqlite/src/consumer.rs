@@ -46,6 +46,7 @@ impl Consumers {
         }
         let this = Self(RwLock::new(consumers));
         this.load_counts(conn)?;
+        this.load_rows_ahead(conn)?;
         Ok(this)
     }
 
@@ -65,6 +66,22 @@ impl Consumers {
             }
             if let Some(due) = row.get(3)? {
                 progress.due_at(due);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was called off before its destination came to it.
+    fn load_rows_ahead(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let mut select = conn.prepare(
+            "SELECT sequence FROM exceptions WHERE sequence > ?1 AND destination = ?2 AND round = 0",
+        )?;
+        for consumer in self.all() {
+            let mut progress = consumer.lock();
+            let Some(position) = progress.position else { continue };
+            let mut rows = select.query([position.cast_signed(), consumer.id])?;
+            while let Some(row) = rows.next()? {
+                progress.has_row_ahead(row.get::<_, i64>(0)?.cast_unsigned());
             }
         }
         Ok(())

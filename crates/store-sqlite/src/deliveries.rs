@@ -275,6 +275,7 @@ fn exceptions(conn: &Connection, sequence: u64) -> rusqlite::Result<BTreeMap<Whi
         let Ok(state) = row.get_ref(2)?.as_str().unwrap_or_default().parse() else { continue };
         let reason = match row.get_ref(5)?.as_str_or_null().ok().flatten() {
             Some("gone") => Some(DeadReason::Gone),
+            Some("rejected") => Some(DeadReason::Rejected),
             Some(_) => Some(DeadReason::Exhausted),
             None => None,
         };
@@ -294,10 +295,13 @@ pub(crate) fn backlogs(conn: &Connection, shared: &Shared) -> rusqlite::Result<V
         }
         let (window, held) = progress.open_counts();
         let (counts, position) = (progress.counts, progress.position.unwrap_or(head));
-        let sources = progress.sources.clone();
+        let (sources, rows_ahead) = (progress.sources.clone(), progress.rows_ahead().clone());
         let in_window = progress.oldest_open().filter(|open| *open <= position);
         drop(progress);
-        let wanted = |source: i64| sources.as_ref().is_none_or(|sources| sources.contains(&source));
+        let wanted = |sequence, source: i64| {
+            sources.as_ref().is_none_or(|sources| sources.contains(&source))
+                && !rows_ahead.contains(&sequence)
+        };
         let ahead = ahead(conn, position, head, wanted)?;
         let row: Option<i64> = conn
             .prepare_cached(
@@ -328,7 +332,7 @@ fn ahead(
     conn: &Connection,
     position: u64,
     head: u64,
-    wanted: impl Fn(i64) -> bool,
+    wanted: impl Fn(u64, i64) -> bool,
 ) -> rusqlite::Result<Ahead> {
     let mut select =
         conn.prepare_cached("SELECT sequence, source FROM events WHERE sequence > ?1 ORDER BY sequence")?;
@@ -341,7 +345,7 @@ fn ahead(
             break;
         }
         looked += 1;
-        if wanted(row.get(1)?) {
+        if wanted(sequence, row.get(1)?) {
             count += 1;
             first.get_or_insert(sequence);
         }

@@ -218,8 +218,11 @@ impl Taker<'_> {
                         (events, scanned, true)
                     }
                 };
+            let left = self.left();
             self.with_terms(|progress, terms| progress.take_fresh(&events, scanned, terms));
-            if !more {
+            // What was called off is passed over; others may follow it.
+            let passed_over = left - self.left() < events.len();
+            if !more && !passed_over {
                 break;
             }
         }

@@ -21,6 +21,8 @@
 //! `docs/decisions/0001-event-store.md` says why it is so, and how another store does it.
 #![warn(missing_docs)]
 
+mod answers;
+mod cancel;
 mod checkpoint;
 mod consumer;
 mod dedupe;

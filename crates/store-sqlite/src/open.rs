@@ -65,7 +65,7 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
     let queue = Arc::new(Queue::new(Limits {
         appends: options.queue.max(1),
         append_bytes: options.queue_bytes,
-        refusal_pause: options.tuning.refusal_pause,
+        patience: options.tuning.patience,
     }));
     let mut shared = Shared::new(
         Arc::clone(&queue),
@@ -126,7 +126,7 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Opened, OpenError> {
     let conn = schema::open_reader(&file)?;
     let end = LogEnd::read(&conn).map_err(sqlite)?;
     let tuning = Tuning::default();
-    let limits = Limits { appends: 1, append_bytes: 0, refusal_pause: tuning.refusal_pause };
+    let limits = Limits { appends: 1, append_bytes: 0, patience: tuning.patience };
     let shared = Shared::new(
         Arc::new(Queue::new(limits)),
         Names::load(&conn).map_err(sqlite)?,

@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookhouse_core::delivery::{Next, Settled, Settlement};
-use hookhouse_core::store::{RetryOutcome, Revision, Subscription};
+use hookhouse_core::store::{CancelOutcome, RetryOutcome, Revision, Subscription};
 use hookhouse_core::{DeliveryId, DeliveryState, DestinationName, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::cancel::HeldCancel;
 use crate::consumer::Consumer;
 use crate::fault::begin;
 use crate::names::Names;
 use crate::progress::{Key, Prepared};
 use crate::queue::Op;
 use crate::shared::Shared;
-use crate::{dedupe, replay, settle};
+use crate::{answers, cancel, dedupe, replay, settle};
 
 /// Sends somebody an answer.
 pub(crate) type Answer = Box<dyn FnOnce() + Send>;
@@ -40,6 +41,11 @@ pub(crate) enum Done {
         /// The consumer, and the state in which the delivery was.
         moved: Option<(Arc<Consumer>, DeliveryState)>,
     },
+    Cancelled {
+        outcome: CancelOutcome,
+        /// Kept from being handed out while it is called off; `None` where it is not.
+        held: Option<HeldCancel>,
+    },
     State(Option<Revision>),
 }
 
@@ -55,23 +61,29 @@ pub(crate) struct HeldSettlement {
 impl Done {
     /// The transaction was not committed.
     pub(crate) fn undo(&self) {
-        if let Self::Settled { held, .. } = self {
-            for settlement in held {
-                settlement.consumer.lock().not_settled(&settlement.prepared);
-                settlement.consumer.wake();
+        match self {
+            Self::Settled { held, .. } => {
+                for settlement in held {
+                    settlement.consumer.lock().not_settled(&settlement.prepared);
+                    settlement.consumer.wake();
+                }
             }
+            Self::Cancelled { held: Some(held), .. } => held.let_go(),
+            _ => {}
         }
     }
 
     /// The events that a destination is done with, once this is committed.
     pub(crate) fn freed(&self) -> impl Iterator<Item = u64> {
-        let held = match self {
-            Self::Settled { held, .. } => held.as_slice(),
-            _ => &[],
+        let (held, cancelled) = match self {
+            Self::Settled { held, .. } => (held.as_slice(), None),
+            Self::Cancelled { held, .. } => (&[][..], held.as_ref().map(HeldCancel::sequence)),
+            _ => (&[][..], None),
         };
         held.iter()
             .filter(|settlement| matches!(settlement.prepared.next, Next::Done | Next::GiveUp(_)))
             .map(|settlement| settlement.prepared.key.sequence)
+            .chain(cancelled)
     }
 }
 
@@ -103,6 +115,7 @@ pub(crate) fn prepare(shared: &Shared, op: &Op) -> Done {
     match op {
         Op::Settle(settlements, _) => hold(shared, settlements),
         Op::Subscribe(subscriptions, _) => Done::Subscribed(wishes(shared, subscriptions)),
+        Op::Cancel(delivery, _) => cancel::hold(shared, delivery),
         _ => Done::Nothing,
     }
 }
@@ -156,10 +169,14 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
             *done = replay::retry(place, delivery)?;
             Ok(())
         }
+        (Op::Cancel(delivery, _), Done::Cancelled { outcome, held }) => {
+            cancel::write(place, delivery, outcome, held)
+        }
         (Op::PutState { key, value, expected, .. }, _) => {
             *done = Done::State(put_state(conn, key, value, *expected)?);
             Ok(())
         }
+        (Op::KeepAnswer(answer, _), _) => answers::keep(conn, answer),
         (Op::KeepPosition(id), _) => {
             if let Some(consumer) = place.shared.consumers.with_id(*id) {
                 place.touched.insert(*id, consumer);
@@ -172,7 +189,7 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
         }
         #[cfg(test)]
         (Op::Test(test), _) => test.run(conn),
-        (Op::Settle(..) | Op::Subscribe(..), _) => Ok(()),
+        (Op::Settle(..) | Op::Subscribe(..) | Op::Cancel(..), _) => Ok(()),
     }
 }
 
@@ -251,9 +268,16 @@ pub(crate) fn take(shared: &Shared, op: Op, done: Done, head: u64) -> Option<Ans
             }
             Some(Box::new(move || drop(reply.send(Ok(outcome)))))
         }
+        (Op::Cancel(_, reply), Done::Cancelled { outcome, held }) => {
+            if let Some(held) = held {
+                held.take();
+            }
+            Some(Box::new(move || drop(reply.send(Ok(outcome)))))
+        }
         (Op::PutState { reply, .. }, Done::State(revision)) => {
             Some(Box::new(move || drop(reply.send(revision.ok_or(StoreError::Conflict)))))
         }
+        (Op::KeepAnswer(_, reply), _) => Some(Box::new(move || drop(reply.send(Ok(()))))),
         (Op::Dedupe(write), _) => {
             write.answer(Ok(()));
             None
@@ -286,6 +310,8 @@ impl Op {
             Self::Settle(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::Redeliver(_, _, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::Retry(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::Cancel(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::KeepAnswer(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::PutState { reply, .. } => Box::new(move || drop(reply.send(Err(error)))),
             Self::Dedupe(write) => {
                 write.answer(Err(error));

@@ -68,8 +68,8 @@ pub(crate) struct Tuning {
     pub(crate) restart_pages: i64,
     /// Refusals that are kept.
     pub(crate) refusals: i64,
-    /// How long refusals wait for a commit that happens anyway.
-    pub(crate) refusal_pause: Duration,
+    /// How long answers and refusals wait for a commit that happens anyway.
+    pub(crate) patience: Duration,
 }
 
 impl Default for Tuning {
@@ -82,7 +82,7 @@ impl Default for Tuning {
             run_keys: 32_768,
             restart_pages: 4096,
             refusals: 10_000,
-            refusal_pause: Duration::from_millis(100),
+            patience: Duration::from_millis(100),
         }
     }
 }

@@ -44,6 +44,10 @@ pub(crate) struct Progress {
     expiries: BTreeSet<(Instant, Key)>,
     /// The part of the window that leaves it with the transaction that is being written.
     leaving: BTreeSet<u64>,
+    /// Events after the position that have a row already: they are not handed out as fresh ones.
+    rows_ahead: BTreeSet<u64>,
+    /// Events after the position that get one with the transaction that is being written.
+    cancelling_ahead: BTreeSet<u64>,
     /// Exceptions that changed while a lease reads them from the file.
     touched: Option<HashSet<Key>>,
     /// No exception is due before this; `None`: none is due at all.
@@ -146,6 +150,8 @@ impl Progress {
             leases: HashMap::new(),
             expiries: BTreeSet::new(),
             leaving: BTreeSet::new(),
+            rows_ahead: BTreeSet::new(),
+            cancelling_ahead: BTreeSet::new(),
             touched: None,
             next_due: None,
             counts: Counts::default(),
@@ -157,6 +163,11 @@ impl Progress {
         let window = read_owed(owed);
         let kept = position.unwrap_or(0);
         Self { active, position, kept, ready: window.clone(), window, ..Self::new() }
+    }
+
+    /// An event after the position has a row.
+    pub(crate) fn has_row_ahead(&mut self, sequence: u64) {
+        self.rows_ahead.insert(sequence);
     }
 
     // ── leasing ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -232,10 +243,21 @@ impl Progress {
         self.position = self.position.map(|position| position.max(scanned));
         let take = |event: &Arc<StoredEvent>| {
             let sequence = event.sequence().0;
+            if self.rows_ahead.contains(&sequence) {
+                return None;
+            }
             self.window.insert(sequence);
-            self.hold(Key { sequence, round: 0 }, None, 1, event, terms)
+            // Somebody is calling it off. Should that fail, it is ready.
+            let free = !self.cancelling_ahead.contains(&sequence);
+            free.then(|| self.hold(Key { sequence, round: 0 }, None, 1, event, terms))
         };
-        events.iter().map(take).collect()
+        let leases = events.iter().filter_map(take).collect();
+        if let Some(position) = self.position
+            && self.rows_ahead.first().is_some_and(|first| *first <= position)
+        {
+            self.rows_ahead = self.rows_ahead.split_off(&position.saturating_add(1));
+        }
+        leases
     }
 
     fn hold(
@@ -370,6 +392,60 @@ impl Progress {
         }
     }
 
+    // ── calling off, in the writer's transaction ───────────────────────────────────────────────────────────────────
+
+    /// Keeps a delivery from being handed out until the transaction ends. `false` where somebody has it.
+    pub(crate) fn hold_back(&mut self, delivery: &DeliveryId, now: Instant) -> bool {
+        let key = Key::of(delivery);
+        if self.leases.contains_key(&key) {
+            return false;
+        }
+        // Nobody settles this lease, and it does not run out.
+        let (token, event) = (LeaseToken(0), delivery.event);
+        let held = Held { token, event, attempt: 0, expires: now, row: None, settling: true };
+        self.leases.insert(key, held);
+        if key.round == 0 {
+            self.ready.remove(&key.sequence);
+            self.leaving.insert(key.sequence);
+            let ahead = self.position.is_some_and(|position| key.sequence > position);
+            if ahead && !self.rows_ahead.contains(&key.sequence) {
+                self.cancelling_ahead.insert(key.sequence);
+            }
+        }
+        true
+    }
+
+    /// The delivery was called off, and that is committed. `before` is the state of its row; `None` where it had none.
+    pub(crate) fn cancelled(&mut self, key: Key, before: Option<DeliveryState>) {
+        self.leases.remove(&key);
+        self.touch(key);
+        if key.round == 0 {
+            self.leaving.remove(&key.sequence);
+            self.window.remove(&key.sequence);
+            let ahead = self.position.is_some_and(|position| key.sequence > position);
+            if self.cancelling_ahead.remove(&key.sequence) && ahead {
+                self.rows_ahead.insert(key.sequence);
+            }
+        }
+        if let Some(before) = before {
+            self.counts.remove(before);
+        }
+    }
+
+    /// The delivery was not called off: it is handed out as before.
+    pub(crate) fn not_cancelled(&mut self, key: Key) {
+        self.leases.remove(&key);
+        if key.round == 0 {
+            self.leaving.remove(&key.sequence);
+            self.cancelling_ahead.remove(&key.sequence);
+            if self.window.contains(&key.sequence) {
+                self.ready.insert(key.sequence);
+            }
+        }
+        // It may have been passed over while it was held.
+        self.due_at(i64::MIN);
+    }
+
     /// The position is in the file.
     pub(crate) fn kept(&mut self, position: u64) {
         self.kept = self.kept.max(position);
@@ -380,22 +456,31 @@ impl Progress {
     /// Whether the consumer still waits for an event that has no row: for retention.
     pub(crate) fn needs(&self, sequence: u64, source: i64) -> bool {
         let wants = || self.sources.as_ref().is_none_or(|sources| sources.contains(&source));
+        let is_ahead = || self.position.is_some_and(|position| sequence > position);
         self.active
             && (self.window.contains(&sequence)
-                || (self.position.is_some_and(|position| sequence > position) && wants()))
+                || (is_ahead() && wants() && !self.rows_ahead.contains(&sequence)))
     }
 
     /// The state of an event that has no row; `None` where the consumer is done with it or never wanted it.
     pub(crate) fn fresh_state(&self, sequence: u64, source: i64) -> Option<DeliveryState> {
         if self.is_held(Key { sequence, round: 0 }) {
             Some(DeliveryState::Leased)
-        } else if self.window.contains(&sequence) {
-            Some(DeliveryState::Pending)
         } else {
-            let wants = self.sources.as_ref().is_some_and(|sources| sources.contains(&source));
-            (self.active && wants && self.position.is_some_and(|position| sequence > position))
-                .then_some(DeliveryState::Pending)
+            self.is_fresh(sequence, source).then_some(DeliveryState::Pending)
         }
+    }
+
+    /// Whether an event that has no row is yet to be delivered.
+    pub(crate) fn is_fresh(&self, sequence: u64, source: i64) -> bool {
+        let wants = || self.sources.as_ref().is_some_and(|sources| sources.contains(&source));
+        let is_ahead = || self.position.is_some_and(|position| sequence > position);
+        self.window.contains(&sequence) || (self.active && is_ahead() && wants())
+    }
+
+    /// The events after the position that have a row.
+    pub(crate) fn rows_ahead(&self) -> &BTreeSet<u64> {
+        &self.rows_ahead
     }
 
     pub(crate) fn is_held(&self, key: Key) -> bool {

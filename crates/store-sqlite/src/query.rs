@@ -57,6 +57,8 @@ pub(crate) fn page(
         },
     };
     let filter = Filter {
+        names,
+        verified: query.verified,
         source,
         event_type: query.event_type.as_deref(),
         since: query.since.map_or(i64::MIN, to_nanos),
@@ -94,14 +96,19 @@ pub(crate) fn page(
         if filter.passes(row)?
             && let Some(event) = row::read(row, names)?.whole()
         {
+            // What a search reads in vain counts too.
             bytes += event.body().len() + event.headers().as_bytes().len();
-            items.push(event);
+            if query.text.is_none() || query.passes(&event) {
+                items.push(event);
+            }
         }
     }
     Ok(Page { items, next: None })
 }
 
 struct Filter<'a> {
+    names: &'a Names,
+    verified: Option<bool>,
     source: Option<i64>,
     event_type: Option<&'a str>,
     since: i64,
@@ -117,6 +124,12 @@ impl Filter<'_> {
         }
         if let Some(source) = self.source
             && row.get::<_, i64>(3)? != source
+        {
+            return Ok(false);
+        }
+        if let Some(wanted) = self.verified
+            && let Some(provenance) = self.names.provenances.value(row.get(4)?)
+            && provenance.is_verified() != wanted
         {
             return Ok(false);
         }
@@ -161,6 +174,7 @@ pub(crate) fn attempt(
     let outcome = match (row.get_ref(5)?.as_str().unwrap_or_default(), status) {
         ("delivered", Some(status)) => AttemptOutcome::Delivered { status },
         ("refused", Some(status)) => AttemptOutcome::Refused { status, answer: detail },
+        ("skipped", _) => AttemptOutcome::Skipped { reason: detail },
         _ => AttemptOutcome::Failed { error: detail },
     };
     Ok(Attempt {

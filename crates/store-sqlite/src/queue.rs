@@ -1,7 +1,8 @@
 //! What waits for the writer.
 //!
-//! Three bounded lines: events (full: [`StoreError::Overloaded`], decided at once), other writes (the same), and
-//! refusals (full: the refusal is dropped and counted). The writer takes everything that waits as one batch. It
+//! Four bounded lines: events (full: [`StoreError::Overloaded`], decided at once), other writes (the same), answers
+//! (the same, and they count as events do) and refusals (full: the refusal is dropped and counted). Nobody's caller
+//! waits for the last two: they join a commit that happens anyway, or make one when they have waited long enough. The writer takes everything that waits as one batch. It
 //! yields its processor once before it takes it, so that appenders that are about to queue get in; that makes the
 //! batches grow with the load by themselves, where a timer would make everybody wait.
 
@@ -11,13 +12,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookhouse_core::delivery::{DeliveryId, Settled, Settlement};
-use hookhouse_core::store::{Receipt, RetryOutcome, Revision, Subscription};
-use hookhouse_core::{DestinationName, Event, EventId, Refusal, StoreError};
+use hookhouse_core::store::{CancelOutcome, Receipt, RetryOutcome, Revision, Subscription};
+use hookhouse_core::{Answer, DestinationName, Event, EventId, Refusal, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::answers;
 use crate::dedupe::DedupeWrite;
-use crate::row::DedupeKey;
+use crate::row::DedupeKeys;
 
 /// Where an answer goes. The asker may have gone away; what was asked happens all the same.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -26,7 +28,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 #[derive(Debug)]
 pub(crate) struct Append {
     pub(crate) event: Event,
-    pub(crate) key: Option<DedupeKey>,
+    pub(crate) keys: Option<DedupeKeys>,
     pub(crate) reply: Reply<Receipt>,
 }
 
@@ -37,12 +39,14 @@ pub(crate) enum Op {
     Settle(Vec<Settlement>, Reply<Vec<Settled>>),
     Redeliver(EventId, DestinationName, Reply<Option<DeliveryId>>),
     Retry(DeliveryId, Reply<RetryOutcome>),
+    Cancel(DeliveryId, Reply<CancelOutcome>),
     PutState {
         key: String,
         value: Bytes,
         expected: Option<Revision>,
         reply: Reply<Revision>,
     },
+    KeepAnswer(Box<Answer>, Reply<()>),
     /// Keeps how far a destination has come, though nothing was settled. Nobody waits for it.
     KeepPosition(i64),
     Dedupe(DedupeWrite),
@@ -106,8 +110,8 @@ pub(crate) struct Queue {
 pub(crate) struct Limits {
     pub(crate) appends: usize,
     pub(crate) append_bytes: usize,
-    /// How long refusals wait for a commit that happens anyway.
-    pub(crate) refusal_pause: Duration,
+    /// How long answers and refusals wait for a commit that happens anyway.
+    pub(crate) patience: Duration,
 }
 
 /// Writes other than events that may wait. They are few: a worker waits for its settlement before it leases again.
@@ -124,8 +128,10 @@ struct Lines {
     appends: Vec<Append>,
     append_bytes: usize,
     ops: Vec<Op>,
+    answers: Vec<Op>,
     refusals: Vec<Refusal>,
-    refusals_due: Option<Instant>,
+    /// When the patience of the first answer or refusal ends.
+    due: Option<Instant>,
     refusals_dropped: u64,
     asleep: bool,
     end: Option<StoreError>,
@@ -164,6 +170,16 @@ impl Queue {
         if lines.ops.len() >= MAX_OPS {
             return Err(StoreError::Overloaded);
         }
+        if let Op::KeepAnswer(answer, _) = &op {
+            let bytes = answers::weight(answer);
+            if lines.append_bytes > 0 && lines.append_bytes.saturating_add(bytes) > self.limits.append_bytes {
+                return Err(StoreError::Overloaded);
+            }
+            lines.append_bytes += bytes;
+            lines.answers.push(op);
+            self.wake_later(lines);
+            return Ok(());
+        }
         lines.ops.push(op);
         self.wake(lines);
         Ok(())
@@ -177,11 +193,7 @@ impl Queue {
             return;
         }
         lines.refusals.push(refusal);
-        // The first one tells the writer until when it may sleep; the rest come along.
-        if lines.refusals_due.is_none() {
-            lines.refusals_due = Some(Instant::now() + self.limits.refusal_pause);
-            self.wake(lines);
-        }
+        self.wake_later(lines);
     }
 
     /// How many refusals found no place.
@@ -212,7 +224,7 @@ impl Queue {
     pub(crate) fn take(&self, batch: &mut Batch, until: Instant) {
         let mut lines = self.lock();
         while lines.appends.is_empty() && lines.ops.is_empty() && lines.end.is_none() {
-            let until = lines.refusals_due.map_or(until, |due| due.min(until));
+            let until = lines.due.map_or(until, |due| due.min(until));
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -226,31 +238,43 @@ impl Queue {
             std::thread::yield_now();
             lines = self.lock();
         }
-        lines.append_bytes = 0;
         mem::swap(&mut batch.appends, &mut lines.appends);
         mem::swap(&mut batch.ops, &mut lines.ops);
         let commits_anyway = !batch.appends.is_empty() || !batch.ops.is_empty();
-        if lines.end.is_some() {
-            mem::swap(&mut batch.refusals, &mut lines.refusals);
-        } else if commits_anyway || lines.refusals_due.is_some_and(|due| due <= Instant::now()) {
-            let count = lines.refusals.len().min(REFUSALS_PER_BATCH);
+        let ended = lines.end.is_some();
+        if ended || commits_anyway || lines.due.is_some_and(|due| due <= Instant::now()) {
+            lines.append_bytes = 0;
+            batch.ops.append(&mut lines.answers);
+            let most = if ended { usize::MAX } else { REFUSALS_PER_BATCH };
+            let count = lines.refusals.len().min(most);
             batch.refusals.extend(lines.refusals.drain(..count));
         }
-        if lines.refusals.is_empty() {
-            lines.refusals_due = None;
+        if lines.answers.is_empty() && lines.refusals.is_empty() {
+            lines.due = None;
         }
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         let lines = self.lock();
-        lines.appends.is_empty() && lines.ops.is_empty() && lines.refusals.is_empty()
+        lines.appends.is_empty()
+            && lines.ops.is_empty()
+            && lines.answers.is_empty()
+            && lines.refusals.is_empty()
     }
 
     /// How many events wait.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
         self.lock().appends.len()
+    }
+
+    /// Tells the writer until when it may sleep, if it does not know yet.
+    fn wake_later(&self, mut lines: MutexGuard<'_, Lines>) {
+        if lines.due.is_none() {
+            lines.due = Some(Instant::now() + self.limits.patience);
+            self.wake(lines);
+        }
     }
 
     fn wake(&self, mut lines: MutexGuard<'_, Lines>) {

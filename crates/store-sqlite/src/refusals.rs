@@ -1,6 +1,6 @@
 //! Requests that were turned away: the newest few thousand of them.
 
-use hookhouse_core::store::{Cursor, Page, RefusalQuery};
+use hookhouse_core::store::{Cursor, Order, Page, RefusalQuery};
 use hookhouse_core::{Refusal, Sequence, StoredRefusal};
 use rusqlite::{Connection, Row, params};
 
@@ -38,18 +38,22 @@ pub(crate) fn insert(conn: &Connection, refusals: &[Refusal], keep: i64) -> rusq
     Ok(())
 }
 
-/// A page of refusals, newest first.
+/// A page of refusals.
 pub(crate) fn page(conn: &Connection, query: &RefusalQuery) -> rusqlite::Result<Page<StoredRefusal>> {
     let limit = query.limit.clamp(1, MAX_PAGE);
-    let before = query.cursor.map_or(i64::MAX, |cursor| i64::try_from(cursor.0).unwrap_or(i64::MAX));
-    let mut select = conn.prepare_cached(
+    let place = query.cursor.map(|cursor| i64::try_from(cursor.0).unwrap_or(i64::MAX));
+    let (sql, start) = match query.order {
+        Order::NewestFirst => ("sequence < ?1 ORDER BY sequence DESC", place.unwrap_or(i64::MAX)),
+        Order::OldestFirst => ("sequence > ?1 ORDER BY sequence", place.unwrap_or(0)),
+    };
+    let mut select = conn.prepare_cached(&format!(
         "SELECT sequence, at, source, request_id, peer, method, path, status, code, reason, body_bytes \
-         FROM refusals WHERE sequence < ?1 ORDER BY sequence DESC",
-    )?;
-    let mut rows = select.query([before])?;
+         FROM refusals WHERE {sql}"
+    ))?;
+    let mut rows = select.query([start])?;
     let mut items = Vec::new();
     let mut scanned = 0;
-    let mut last = before;
+    let mut last = start;
     while let Some(row) = rows.next()? {
         if items.len() == limit || scanned == MAX_SCAN {
             return Ok(Page { items, next: Some(Cursor(last.cast_unsigned())) });

@@ -39,7 +39,7 @@ pub(crate) fn redeliver(
     Ok(Some((consumer, delivery)))
 }
 
-fn id_at(conn: &Connection, sequence: u64) -> rusqlite::Result<Option<EventId>> {
+pub(crate) fn id_at(conn: &Connection, sequence: u64) -> rusqlite::Result<Option<EventId>> {
     let id: Option<[u8; 16]> = conn
         .prepare_cached("SELECT id FROM events WHERE sequence = ?1")?
         .query_row([sequence.cast_signed()], |row| row.get(0))

@@ -17,6 +17,15 @@ use crate::time::{from_nanos, to_nanos};
 /// Sixteen bytes of a digest by which a repeat of an event is recognised.
 pub(crate) type DedupeKey = [u8; 16];
 
+/// All by which a repeat of an event is recognised.
+#[derive(Debug)]
+pub(crate) struct DedupeKeys {
+    /// The request's own.
+    pub(crate) request: DedupeKey,
+    /// Those of the elements in its body.
+    pub(crate) elements: Vec<DedupeKey>,
+}
+
 /// The columns that [`read`] expects, in its order. The wide ones come last: SQLite reads a row's overflow pages only
 /// when a column in them is asked for.
 pub(crate) const COLUMNS: &str =
@@ -45,7 +54,7 @@ impl<'c> Inserter<'c> {
         &mut self,
         event: &StoredEvent,
         names: NameIds,
-        dedupe: Option<&DedupeKey>,
+        dedupe: &[DedupeKey],
     ) -> rusqlite::Result<()> {
         let record = event.record();
         let request = &record.request;
@@ -55,7 +64,7 @@ impl<'c> Inserter<'c> {
             to_nanos(record.received_at),
             names.source,
             names.provenance,
-            dedupe.map(<[u8; 16]>::as_slice),
+            Some(dedupe.as_flattened()).filter(|keys| !keys.is_empty()),
             checksum(event.id(), record),
             record.peer.map(|peer| peer.to_string()),
             record.event_type,

@@ -17,7 +17,7 @@ use crate::options::OpenError;
 
 /// The format that this program reads and writes: `user_version` of the file. Changing a table means a new number,
 /// a step that brings the old one forward, and a kept file of the old one.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 /// `application_id` of the file: "HkHs".
 const APPLICATION: i64 = 0x486b_4873;
@@ -28,30 +28,44 @@ pub(crate) const PAGE_BYTES: u64 = 8192;
 
 const TABLES: &str = include_str!("schema.sql");
 
+/// What format 2 has and format 1 had not.
+const ANSWERS: &str = include_str!("answers.sql");
+
 /// A connection that writes; makes the tables in a new file.
 pub(crate) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
     let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let named = |error| named(file, error);
-    if is_new(&conn, file)? {
+    let found = format(&conn, file)?;
+    if found.is_none() {
         // Both hold only before the first page is written. Incremental: the file can give space back in small steps
         // when the disk is short of it.
         conn.pragma_update(None, "page_size", PAGE_BYTES.cast_signed()).map_err(named)?;
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(named)?;
         conn.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
         let make = format!(
-            "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id={APPLICATION}; PRAGMA user_version={FORMAT}; COMMIT;"
+            "BEGIN IMMEDIATE; {TABLES} {ANSWERS} PRAGMA application_id={APPLICATION}; PRAGMA user_version={FORMAT}; COMMIT;"
         );
         conn.execute_batch(&make).map_err(named)?;
     }
     conn.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
+    if found == Some(1) {
+        let step = format!("BEGIN IMMEDIATE; {ANSWERS} PRAGMA user_version={FORMAT}; COMMIT;");
+        conn.execute_batch(&step).map_err(named)?;
+    }
     Ok(conn)
 }
 
 /// A connection that only reads, and needs a file that is there.
 pub(crate) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    if is_new(&conn, file)? {
-        return Err(OpenError::Missing { path: file.to_owned() });
+    match format(&conn, file)? {
+        None => return Err(OpenError::Missing { path: file.to_owned() }),
+        // An old file may be read without being written to: it has no answers.
+        Some(1) => {
+            let none = ANSWERS.replace("CREATE TABLE", "CREATE TEMP TABLE");
+            conn.execute_batch(&none).map_err(|error| named(file, error))?;
+        }
+        Some(_) => {}
     }
     Ok(conn)
 }
@@ -76,14 +90,14 @@ fn connect(file: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     Ok(conn)
 }
 
-/// Whether the file is still empty; an error if it is something else than a store of this format.
-fn is_new(conn: &Connection, file: &Path) -> Result<bool, OpenError> {
+/// The format of the file; `None` while it is empty, an error if it is something else than a store of a known format.
+fn format(conn: &Connection, file: &Path) -> Result<Option<i64>, OpenError> {
     let number =
         |name| conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(|e| named(file, e));
     match (number("application_id")?, number("user_version")?) {
-        (APPLICATION, FORMAT) => Ok(false),
+        (APPLICATION, found @ 1..=FORMAT) => Ok(Some(found)),
         (APPLICATION, found) => Err(OpenError::WrongFormat { found, supported: FORMAT }),
-        (0, 0) if number("page_count")? == 0 || number("schema_version")? == 0 => Ok(true),
+        (0, 0) if number("page_count")? == 0 || number("schema_version")? == 0 => Ok(None),
         _ => Err(OpenError::Foreign { path: file.to_owned() }),
     }
 }

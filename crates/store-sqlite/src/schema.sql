@@ -6,7 +6,7 @@ CREATE TABLE events (
   received   INTEGER NOT NULL,           -- nanoseconds since 1970, like every time in this file
   source     INTEGER NOT NULL,           -- sources.id
   provenance INTEGER NOT NULL,           -- provenances.id
-  dedupe     BLOB,                       -- 16 bytes; NULL where repeats are events of their own
+  dedupe     BLOB,                       -- 16 bytes for each key that it was the first with; NULL for none
   checksum   INTEGER NOT NULL,           -- CRC-32 of the rest: a flipped bit is reported, never served
   peer       TEXT,
   event_type TEXT,
@@ -49,7 +49,7 @@ CREATE TABLE attempts (
   number      INTEGER NOT NULL,
   started     INTEGER NOT NULL,
   duration_ms INTEGER NOT NULL,
-  outcome     TEXT NOT NULL,             -- delivered, refused, failed
+  outcome     TEXT NOT NULL,             -- delivered, refused, failed, skipped
   status      INTEGER,
   detail      TEXT,
   PRIMARY KEY (sequence, destination, round, number)

@@ -60,6 +60,7 @@ fn insert_attempt(
         AttemptOutcome::Delivered { status } => ("delivered", Some(*status), None),
         AttemptOutcome::Refused { status, answer } => ("refused", Some(*status), Some(answer)),
         AttemptOutcome::Failed { error } => ("failed", None, Some(error)),
+        AttemptOutcome::Skipped { reason } => ("skipped", None, Some(reason)),
     };
     conn.prepare_cached(
         "INSERT OR REPLACE INTO attempts \

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookhouse_core::delivery::{Settled, Settlement};
 use hookhouse_core::store::{
-    Backlog, DeliveryQuery, EventQuery, LeaseRequest, Page, Receipt, RefusalQuery, RetryOutcome, Revision,
-    StateEntry, StoreStatus, Subscription,
+    Backlog, CancelOutcome, DeliveryQuery, EventQuery, LeaseRequest, Page, Receipt, RefusalQuery,
+    RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Attempt, Clock, Delivery, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal,
-    Sequence, StoreError, StoredEvent, StoredRefusal,
+    Answer, Attempt, Clock, Delivery, DeliveryId, DestinationName, Event, EventId, EventStore, Lease,
+    Refusal, Sequence, StoreError, StoredEvent, StoredRefusal,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
@@ -24,7 +24,7 @@ use crate::queue::{Append, Op, Reply};
 use crate::row::Found;
 use crate::shared::Shared;
 use crate::writer::STOPPED;
-use crate::{dedupe, deliveries, lease, query, refusals};
+use crate::{answers, dedupe, deliveries, lease, query, refusals};
 
 /// Events, deliveries and refusals in one SQLite file.
 ///
@@ -122,9 +122,9 @@ impl Drop for SqliteStore {
 #[async_trait]
 impl EventStore for SqliteStore {
     async fn append(&self, event: Event) -> Result<Receipt, StoreError> {
-        let key = event.dedupe().map(|dedupe| dedupe::key(&event.record().source, &dedupe.identity));
+        let keys = dedupe::keys(&event);
         let (reply, answer) = oneshot::channel();
-        self.shared.queue.append(Append { event, key, reply })?;
+        self.shared.queue.append(Append { event, keys, reply })?;
         answer.await.unwrap_or_else(|_| Err(self.gone()))
     }
 
@@ -156,6 +156,14 @@ impl EventStore for SqliteStore {
         self.read(move |conn, _| refusals::page(conn, &query)).await
     }
 
+    async fn keep_answer(&self, answer: Answer) -> Result<(), StoreError> {
+        self.ask(|reply| Op::KeepAnswer(Box::new(answer), reply)).await
+    }
+
+    async fn answer(&self, event: EventId) -> Result<Option<Answer>, StoreError> {
+        self.read(move |conn, _| answers::find(conn, event)).await
+    }
+
     async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
         self.ask(|reply| Op::Subscribe(subscriptions.to_vec(), reply)).await
     }
@@ -178,6 +186,10 @@ impl EventStore for SqliteStore {
 
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {
         self.ask(|reply| Op::Retry(delivery.clone(), reply)).await
+    }
+
+    async fn cancel(&self, delivery: &DeliveryId) -> Result<CancelOutcome, StoreError> {
+        self.ask(|reply| Op::Cancel(delivery.clone(), reply)).await
     }
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {

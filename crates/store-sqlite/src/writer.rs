@@ -11,15 +11,16 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use hookhouse_core::store::Receipt;
-use hookhouse_core::{Event, EventId, Refusal, Sequence, StoreError, StoredEvent, Timestamp};
+use hookhouse_core::{Event, EventId, Refusal, Repeats, Sequence, StoreError, StoredEvent, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use crate::answers;
 use crate::consumer::Consumer;
-use crate::dedupe::{Original, Seen, Step};
+use crate::dedupe::{Judged, Original, Seen, Step};
 use crate::fault::{Fault, begin, roll_back};
 use crate::ops::{self, Answer, Done, Place};
 use crate::queue::{Append, Batch, Op, Reply};
@@ -27,7 +28,7 @@ use crate::recent::Recent;
 use crate::refusals;
 use crate::retention::Retention;
 use crate::room::Room;
-use crate::row::{DedupeKey, Inserter, NameIds};
+use crate::row::{DedupeKey, DedupeKeys, Inserter, NameIds};
 use crate::schema::PAGE_BYTES;
 use crate::shared::Shared;
 use crate::time::{length_nanos, to_nanos};
@@ -94,7 +95,7 @@ struct Named {
     place: usize,
     names: NameIds,
     event: Event,
-    key: Option<DedupeKey>,
+    keys: Option<DedupeKeys>,
 }
 
 /// Makes the names of events.
@@ -162,12 +163,12 @@ impl Writer {
         let mut work = Work::default();
         let mut events = Vec::with_capacity(batch.appends.len());
         let problem = self.room.problem(self.retention.is_stuck());
-        for Append { event, key, reply } in batch.appends.drain(..) {
+        for Append { event, keys, reply } in batch.appends.drain(..) {
             // Every reply is in the list from the start: whatever happens, it gets an answer.
             let answer = match &problem {
                 Some(problem) => Err(StoreError::Full(problem.clone())),
                 None => {
-                    events.push((work.receipts.len(), event, key));
+                    events.push((work.receipts.len(), event, keys));
                     Err(StoreError::Closed)
                 }
             };
@@ -184,15 +185,15 @@ impl Writer {
 
     fn transact(
         &mut self,
-        events: Vec<(usize, Event, Option<DedupeKey>)>,
+        events: Vec<(usize, Event, Option<DedupeKeys>)>,
         ops: &[Op],
         refused: &[Refusal],
         work: &mut Work,
     ) -> Result<(), Fault> {
         let mut named = Vec::with_capacity(events.len());
-        for (place, event, key) in events {
+        for (place, event, keys) in events {
             let names = self.intern(&event)?;
-            named.push(Named { place, names, event, key });
+            named.push(Named { place, names, event, keys });
         }
         for op in ops {
             ops::intern(&self.conn, &self.shared, op)?;
@@ -205,6 +206,9 @@ impl Writer {
             if let Some(done) = work.done.last_mut() {
                 let (conn, shared, touched) = (&self.conn, &*self.shared, &mut work.touched);
                 ops::write(&mut Place { conn, shared, head, touched }, op, done)?;
+            }
+            if let Op::KeepAnswer(answer, _) = op {
+                work.bytes += answers::weight(answer) as u64;
             }
         }
         for consumer in work.touched.values() {
@@ -239,11 +243,13 @@ impl Writer {
         let Self { conn, seen, ids, head, .. } = self;
         let now = self.shared.clock.now();
         let mut inserter = None;
-        for Named { place, names, event, key } in events {
+        for Named { place, names, event, keys } in events {
             let received = to_nanos(event.record().received_at);
-            if let (Some(key), Some(dedupe)) = (&key, event.dedupe()) {
+            let mut judged = Judged::default();
+            if let (Some(keys), Some(dedupe)) = (&keys, event.dedupe()) {
                 let window = length_nanos(dedupe.window);
-                if let Some(of) = seen.find(conn, key, received, window)? {
+                judged = seen.judge(conn, keys, received, window)?;
+                if let (Some(of), Repeats::Acknowledge) = (judged.repeat_of, dedupe.repeats) {
                     work.answer(place, Receipt::Duplicate { of });
                     continue;
                 }
@@ -254,21 +260,21 @@ impl Writer {
             }
             let sequence = Sequence(*head + work.appended.len() as u64 + 1);
             let id = ids.next(sequence, now);
-            let stored = StoredEvent::from_store(id, sequence, event.into_record());
+            let stored = Arc::new(StoredEvent::from_store(id, sequence, event.into_record()));
             if inserter.is_none() {
                 begin(conn)?;
                 inserter = Some(Inserter::new(conn)?);
             }
             if let Some(inserter) = &mut inserter {
-                inserter.insert(&stored, names, key.as_ref())?;
+                inserter.insert(&stored, names, &judged.fresh)?;
             }
-            if let Some(key) = key {
+            for key in judged.fresh {
                 seen.remember(&key, Original { id, received });
                 work.remembered.push(key);
             }
             work.bytes += (stored.body().len() + stored.headers().as_bytes().len() + 256) as u64;
-            work.appended.push(Recent { source: names.source, event: Arc::new(stored) });
-            work.answer(place, Receipt::Stored { id, sequence });
+            work.appended.push(Recent { source: names.source, event: Arc::clone(&stored) });
+            work.answer(place, Receipt::Stored { event: stored, repeat_of: judged.repeat_of });
         }
         Ok(())
     }

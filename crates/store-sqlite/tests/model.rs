@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::delivery::{Next, Settled};
-use hookhouse_core::store::{DeliveryQuery, LeaseRequest, Receipt, RetryOutcome};
+use hookhouse_core::store::{CancelOutcome, DeliveryQuery, LeaseRequest, Receipt, RetryOutcome};
 use hookhouse_core::{DeadReason, DeliveryId, DeliveryState, EventId, EventStore, Lease, Timestamp};
 use hookhouse_store_sqlite::{Options, SqliteStore};
 use hookhouse_testkit::store_contract::{Bed, Place, Settings, destination, settlement, wants};
@@ -25,6 +25,7 @@ enum Step {
     Lease { destination: usize, max: usize },
     Settle { held: usize, next: Outcome },
     Retry { delivery: usize },
+    Cancel { delivery: usize },
     Redeliver { event: usize, destination: usize },
     Advance { seconds: u64 },
     Reopen,
@@ -53,6 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (any::<prop::sample::Index>(), outcome)
             .prop_map(|(held, next)| Step::Settle { held: held.index(64), next }),
         2 => any::<prop::sample::Index>().prop_map(|delivery| Step::Retry { delivery: delivery.index(64) }),
+        2 => any::<prop::sample::Index>().prop_map(|delivery| Step::Cancel { delivery: delivery.index(64) }),
         2 => (any::<prop::sample::Index>(), 0..3_usize)
             .prop_map(|(event, destination)| Step::Redeliver { event: event.index(64), destination }),
         3 => (1..400_u64).prop_map(|seconds| Step::Advance { seconds }),
@@ -180,6 +182,7 @@ impl World {
             Step::Lease { destination, max } => self.lease(destination, max).await,
             Step::Settle { held, next } => self.settle(held, next).await,
             Step::Retry { delivery } => self.retry(delivery).await,
+            Step::Cancel { delivery } => self.cancel(delivery).await,
             Step::Redeliver { event, destination } => self.redeliver(event, destination).await,
             Step::Advance { seconds } => self.bed.advance(Duration::from_secs(seconds)),
             Step::Reopen => {
@@ -212,7 +215,7 @@ impl World {
         let original = number.and_then(|number| self.model.original(source, number, now));
         match (self.store.append(event).await.unwrap(), original) {
             (Receipt::Duplicate { of }, Some(original)) => assert_eq!(of, original),
-            (Receipt::Stored { id, .. }, None) => self.model.append(id, source, number, now),
+            (Receipt::Stored { event, .. }, None) => self.model.append(event.id(), source, number, now),
             other => panic!("{other:?}"),
         }
     }
@@ -282,11 +285,32 @@ impl World {
             DeliveryId { event: *event, destination: destination(DESTINATIONS[*index].0), round: *round };
         match self.store.retry(&id).await.unwrap() {
             RetryOutcome::Due => {
-                assert!(matches!(row.state, DeliveryState::Waiting | DeliveryState::Dead), "{row:?}");
+                let rests = [DeliveryState::Waiting, DeliveryState::Dead, DeliveryState::Cancelled];
+                assert!(rests.contains(&row.state), "{row:?}");
                 *row = Row::new(DeliveryState::Pending, row.attempts, now, true);
             }
             RetryOutcome::Refused(state) => assert_eq!(state, row.state),
             RetryOutcome::Unknown => panic!("{id} is known"),
+        }
+    }
+
+    async fn cancel(&mut self, delivery: usize) {
+        if self.model.deliveries.is_empty() {
+            return;
+        }
+        let now = self.bed.now();
+        let at = delivery % self.model.deliveries.len();
+        let ((index, event, round), row) = self.model.deliveries.iter_mut().nth(at).unwrap();
+        let id =
+            DeliveryId { event: *event, destination: destination(DESTINATIONS[*index].0), round: *round };
+        match self.store.cancel(&id).await.unwrap() {
+            CancelOutcome::Cancelled => {
+                let open = [DeliveryState::Pending, DeliveryState::Waiting, DeliveryState::Dead];
+                assert!(open.contains(&row.state), "{row:?}");
+                *row = Row::new(DeliveryState::Cancelled, row.attempts, now, true);
+            }
+            CancelOutcome::Refused(state) => assert_eq!(state, row.state),
+            CancelOutcome::Unknown => panic!("{id} is known"),
         }
     }
 

@@ -11,13 +11,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookhouse_core::delivery::{Delivery, DeliveryMove, Settled, Settlement};
 use hookhouse_core::store::{
-    Backlog, Cursor, DeliveryQuery, EventQuery, LeaseRequest, Order, Page, Receipt, RefusalQuery,
-    RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
+    Backlog, CancelOutcome, Cursor, DeliveryQuery, EventQuery, LeaseRequest, Order, Page, Receipt,
+    RefusalQuery, RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Attempt, Clock, DeliveryId, DeliveryState, DestinationName, Event, EventId, EventStore, Lease, Refusal,
-    Sequence, StoreError, StoredEvent, StoredRefusal,
+    Answer, Attempt, Clock, DeliveryId, DeliveryState, DestinationName, Event, EventId, EventStore, Identity,
+    Lease, Refusal, Repeats, Sequence, StoreError, StoredEvent, StoredRefusal,
 };
+use jiff::SignedDuration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -88,12 +89,21 @@ impl EventStore for MemoryStore {
         let mut state = self.open()?;
         let source = event.record().source.clone();
         let received_at = event.record().received_at;
-        let dedupe = event.dedupe();
-        if let Some(dedupe) = dedupe
-            && let Some((of, first)) = state.firsts.get(&(source.clone(), dedupe.identity))
-            && received_at.duration_since(*first).unsigned_abs() < dedupe.window
-        {
-            return Ok(Receipt::Duplicate { of: *of });
+        let dedupe = event.dedupe().cloned();
+        let (mut repeat_of, mut fresh) = (None, Vec::new());
+        if let Some(dedupe) = &dedupe {
+            let first = |identity: &Identity| {
+                let (of, first) = state.firsts.get(&(source.clone(), *identity))?;
+                let age = received_at.duration_since(*first);
+                (age < SignedDuration::try_from(dedupe.window).unwrap_or(SignedDuration::MAX)).then_some(*of)
+            };
+            let elements: Option<Vec<_>> = dedupe.elements.iter().map(&first).collect();
+            repeat_of = first(&dedupe.identity).or(elements.and_then(|all| all.first().copied()));
+            if let (Some(of), Repeats::Acknowledge) = (repeat_of, dedupe.repeats) {
+                return Ok(Receipt::Duplicate { of });
+            }
+            let all = std::iter::once(&dedupe.identity).chain(&dedupe.elements);
+            fresh = all.filter(|identity| first(identity).is_none()).copied().collect();
         }
         let coming = size(event.record());
         state.retire(self.retention, now, coming);
@@ -107,14 +117,14 @@ impl EventStore for MemoryStore {
         let at = state.last_id_at.max(now);
         let id = EventId::with_position(at, sequence.0, 0);
         (state.head, state.last_id_at) = (sequence, at);
-        state.events.push(Arc::new(StoredEvent::from_store(id, sequence, event.into_record())));
-        if let Some(dedupe) = dedupe {
-            state.firsts.insert((source, dedupe.identity), (id, received_at));
-        }
+        let event = Arc::new(StoredEvent::from_store(id, sequence, event.into_record()));
+        state.events.push(Arc::clone(&event));
+        let firsts = fresh.into_iter().map(|identity| ((source.clone(), identity), (id, received_at)));
+        state.firsts.extend(firsts);
         state.catch_up();
         drop(state);
         self.changed.notify_waiters();
-        Ok(Receipt::Stored { id, sequence })
+        Ok(Receipt::Stored { event, repeat_of })
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<StoredEvent>>, StoreError> {
@@ -123,13 +133,7 @@ impl EventStore for MemoryStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Page<Arc<StoredEvent>>, StoreError> {
         let state = self.open()?;
-        let wanted = state.events.iter().filter(|event| {
-            let record = event.record();
-            query.source.as_ref().is_none_or(|source| record.source == *source)
-                && query.event_type.as_ref().is_none_or(|kind| record.event_type.as_ref() == Some(kind))
-                && query.since.is_none_or(|since| record.received_at >= since)
-                && query.until.is_none_or(|until| record.received_at < until)
-        });
+        let wanted = state.events.iter().filter(|event| query.passes(event));
         let wanted = wanted.map(|event| (event.sequence().0, Arc::clone(event)));
         Ok(match query.order {
             Order::OldestFirst => page(wanted, query.cursor, query.limit, |place, after| place > after),
@@ -152,10 +156,24 @@ impl EventStore for MemoryStore {
         let wanted = state
             .refusals
             .iter()
-            .rev()
             .filter(|stored| query.source.is_none() || stored.refusal.source == query.source)
             .map(|stored| (stored.sequence.0, stored.clone()));
-        Ok(page(wanted, query.cursor, query.limit, |place, after| place < after))
+        Ok(match query.order {
+            Order::OldestFirst => page(wanted, query.cursor, query.limit, |place, after| place > after),
+            Order::NewestFirst => page(wanted.rev(), query.cursor, query.limit, |place, after| place < after),
+        })
+    }
+
+    async fn keep_answer(&self, answer: Answer) -> Result<(), StoreError> {
+        let mut state = self.open()?;
+        if state.find(answer.event).is_some() {
+            state.answers.insert(answer.event, answer);
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, event: EventId) -> Result<Option<Answer>, StoreError> {
+        Ok(self.open()?.answers.get(&event).cloned())
     }
 
     async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
@@ -251,6 +269,20 @@ impl EventStore for MemoryStore {
         drop(state);
         self.changed.notify_waiters();
         Ok(RetryOutcome::Due)
+    }
+
+    async fn cancel(&self, delivery: &DeliveryId) -> Result<CancelOutcome, StoreError> {
+        let mut state = self.open()?;
+        let Some(row) = state.deliveries.iter_mut().find(|row| row.id == *delivery) else {
+            return Ok(CancelOutcome::Unknown);
+        };
+        if !row.step(DeliveryMove::Cancel) {
+            return Ok(CancelOutcome::Refused(row.state));
+        }
+        row.exception = true;
+        row.due_at = None;
+        state.retire(self.retention, self.clock.now(), 0);
+        Ok(CancelOutcome::Cancelled)
     }
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {

@@ -5,10 +5,14 @@
 //! brackets nor `1e400` nor a lone surrogate costs an event. The looking itself descends only as deep as the caller
 //! names keys.
 
+mod pieces;
+
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+pub(crate) use self::pieces::{Canonical, Items, Object, is_composite, text};
 
 /// Whether the bytes are a JSON object and nothing else.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {
@@ -40,14 +44,6 @@ pub(crate) fn text_at_first<'p>(bytes: &[u8], path: impl IntoIterator<Item = &'p
     let mut found = None;
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     First(Find { path: &path, found: &mut found }).deserialize(&mut reader).ok();
-    found
-}
-
-/// The first of an object's own keys for which `pick` has an answer.
-pub(crate) fn pick_key<T>(bytes: &[u8], pick: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let mut found = None;
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    reader.deserialize_map(Keys { pick, found: &mut found }).ok();
     found
 }
 
@@ -180,52 +176,6 @@ impl Visitor<'_> for KeyIs<'_> {
     }
 }
 
-struct Keys<'a, F, T> {
-    pick: F,
-    found: &'a mut Option<T>,
-}
-
-impl<'de, F: Fn(&str) -> Option<T>, T> Visitor<'de> for Keys<'_, F, T> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(picked) = map.next_key_seed(Pick(&self.pick))? {
-            if picked.is_some() {
-                *self.found = picked;
-                return Err(M::Error::custom(FOUND));
-            }
-            map.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-}
-
-struct Pick<'a, F>(&'a F);
-
-impl<'de, F: Fn(&str) -> Option<T>, T> DeserializeSeed<'de> for Pick<'_, F> {
-    type Value = Option<T>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Option<T>, D::Error> {
-        reader.deserialize_str(self)
-    }
-}
-
-impl<F: Fn(&str) -> Option<T>, T> Visitor<'_> for Pick<'_, F> {
-    type Value = Option<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Option<T>, E> {
-        Ok((self.0)(key))
-    }
-}
-
 /// The text, if it is fit for logs, labels and lists: short, printable, without blanks.
 pub(crate) fn label(text: &str) -> Option<String> {
     (!text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_graphic()))
@@ -313,8 +263,6 @@ mod tests {
         assert_eq!(text_at(br#"{"a":"b","n":1e400"#, ["a"]).as_deref(), Some("b"));
         let deep = format!("{{\"x\":{}1{},\"a\":\"b\"}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(text_at(deep.as_bytes(), ["a"]).as_deref(), Some("b"));
-        assert_eq!(pick_key(deep.as_bytes(), |key| (key == "a").then_some(1)), Some(1));
-        assert_eq!(pick_key(b"[1]", |_| Some(1)), None);
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //!
 //! Reading order: [`request`] is what goes in, [`verdict`] is what comes out, [`verifier`] chooses the scheme,
 //! [`x`], [`twilio`], [`sendgrid`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain
-//! HMAC scheme is data and [`catalogue`] the rows written in it, [`sign`] makes what the verifiers accept, [`explain`]
+//! HMAC scheme is data and [`catalogue`] the rows written in it, [`x::read`] and [`batch`] tell the elements of a body
+//! that X, Twilio or SendGrid may send again in another one, [`sign`] makes what the verifiers accept, [`explain`]
 //! says why they did not accept something.
 //!
 //! ```
@@ -59,6 +60,7 @@
 //! * A [`Secret`] refuses to be empty, prints as `[redacted]`, and is wiped when dropped.
 #![warn(missing_docs)]
 
+pub mod batch;
 pub mod catalogue;
 pub mod danger;
 pub mod descriptor;

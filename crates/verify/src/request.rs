@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 ///
 /// Signatures cover bytes, so nothing here is decoded: the target is the request line's, the header values are the
 /// wire's, the body is what the sender sent.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// The method, in the sender's spelling: `POST`.
     pub method: Cow<'static, str>,

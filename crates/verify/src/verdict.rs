@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::digest;
+use jiff::Timestamp;
 
 use crate::danger::Unsigned;
 use crate::request::Request;
@@ -83,6 +84,9 @@ pub struct Evidence {
     pub covers: Covers,
     /// What makes two requests the same event; `None` where the scheme has nothing to tell repeats by.
     pub identity: Option<Identity>,
+    /// What the body is made of, where a provider may send the same elements again in another body: a request whose
+    /// elements were all seen is a repeat as well. Empty where the request is one whole.
+    pub elements: Vec<Identity>,
     /// The provider's name for the kind of event, where a cheap look tells it.
     pub event_type: Option<String>,
 }
@@ -119,7 +123,7 @@ impl fmt::Display for Covers {
 
 /// A digest by which a repeat of a request is recognised, after it was verified.
 ///
-/// `x`: the body. `twilio`: method, path and signature, because re-split parameters keep their signature. Others: the
+/// `x`: the body, and [what it is made of](crate::x::reading). `twilio`: method, path and signature, because re-split parameters keep their signature. Others: the
 /// provider's id and the body, so that the same id with other content is a new event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub [u8; 32]);
@@ -157,6 +161,8 @@ pub struct Handshake {
     pub key: String,
     /// Whether the challenge itself carried a signature that verified.
     pub signed: bool,
+    /// When the challenge says that it was sent. Only a signature vouches for it.
+    pub sent_at: Option<Timestamp>,
     /// What an operator may want to know about it: `shape=unusual`, `stale`.
     pub notes: Vec<&'static str>,
 }

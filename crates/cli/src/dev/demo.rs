@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use hookhouse_core::delivery::Next;
-use hookhouse_core::notice::Accepted;
 use hookhouse_core::{Clock, EventId, Notice, Observer, SystemClock};
 use hookhouse_emulator::{Fixture, Receiver, Sender};
 use hookhouse_server::Running;
@@ -46,8 +45,8 @@ struct Watch {
 impl Observer for Watch {
     fn notice(&self, notice: Notice) {
         match &notice {
-            Notice::Accepted(Accepted { id, .. }) => {
-                self.seen.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(*id);
+            Notice::Accepted { event, .. } => {
+                self.seen.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(event.id());
             }
             Notice::Attempted { attempt, next: Next::Done, .. } => {
                 self.seen

@@ -5,15 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use hookhouse_core::{DestinationName, SourceName};
-use hookhouse_delivery::{Destination, RetrySchedule};
+use hookhouse_delivery::{Destination, Kind, RetrySchedule};
 use hookhouse_server::config::{
-    AdminConfig, AllowIps, Answer, Config, Counters, Limits, ServerConfig, Source, SourceSigner, StoreConfig,
+    AdminConfig, AllowIps, Answer, Config, Counters, Limits, Origins, ServerConfig, Source, SourceSigner,
+    StoreConfig,
 };
 use hookhouse_verify::sign::Signer;
 use hookhouse_verify::twilio::{self, PublicUrl};
 use hookhouse_verify::{Key, Verifier, x};
 
 use super::secrets::Secrets;
+use super::stand_in::StandIn;
 use crate::exit::{Code, Failure};
 
 /// What the configuration is made of.
@@ -25,6 +27,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) public_url: Option<&'a str>,
     pub(crate) forward_to: Option<&'a str>,
     pub(crate) secrets: &'a Secrets,
+    /// Where X's API is, for a source that nobody else calls.
+    pub(crate) x: Option<&'a StandIn>,
 }
 
 /// The configuration.
@@ -61,9 +65,11 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            tls: None,
             limits: Limits::default(),
         },
-        admin: AdminConfig { listen: plan.admin, allowed_hosts: Vec::new() },
+        listeners: Vec::new(),
+        admin: AdminConfig { listen: plan.admin, allowed_hosts: Vec::new(), open: true },
         store: StoreConfig {
             path: plan.folder.to_owned(),
             reserve: 32_000_000,
@@ -72,6 +78,7 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
         },
         sources,
         destinations,
+        origins: Origins::default(),
     })
 }
 
@@ -90,6 +97,9 @@ impl Endpoint {
         public_url: Option<PublicUrl>,
     ) -> Result<Source, Failure> {
         let name: SourceName = self.name.parse()?;
+        // The second path is the same webhook under another name; one of them is registered.
+        let stand_in = plan.x.filter(|_| self.name == "x");
+        let api = stand_in.map(|x| x.api(&plan.secrets.x.secret)).transpose()?;
         let secret = match self.provider.as_str() {
             "x" => Some(&plan.secrets.x.secret),
             "twilio" => Some(&plan.secrets.twilio.secret),
@@ -117,6 +127,9 @@ impl Endpoint {
             deliver,
             allow_ips: AllowIps::default(),
             addresses: Counters::default(),
+            challenge_limit: None,
+            api,
+            heal: false,
             login: None,
             relay: None,
         })
@@ -157,6 +170,7 @@ fn destination(url: &str) -> Result<Destination, Failure> {
         .map_err(|error| Failure::with_code(error, Code::Usage))?;
     Ok(Destination {
         name: "app".parse()?,
+        kind: Kind::Http,
         url: uri,
         allow_loopback: true,
         timeout: Duration::from_secs(10),

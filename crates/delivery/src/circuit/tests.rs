@@ -34,7 +34,8 @@ impl Bench {
         retry_after: Option<Duration>,
     ) -> Option<Change> {
         let delivery = delivery(n);
-        let report = Report { delivery: &delivery, role, health, retry_after, cause: "answered 500" };
+        let cause = "answered 500";
+        let report = Report { delivery: &delivery, role, health, retry_after, pause: None, cause };
         self.circuit.record(&report, self.now)
     }
 
@@ -147,6 +148,40 @@ async fn retry_after_stretches_the_pause_up_to_its_bound() {
             bench.report_asking(n, Role::Ordinary, Health::Failing, Some(Duration::from_secs(asked)));
         }
         assert_eq!(bench.gate(), Gate::Shut(bench.now.tick + Duration::from_secs(pause)));
+    }
+}
+
+/// Once is enough, whatever became of the delivery, and the pause may be longer than any other.
+#[tokio::test]
+async fn an_ordered_pause_opens_it_at_once_and_for_as_long_as_was_said() {
+    let hours = |n: u64| Duration::from_secs(n * 60 * 60);
+    for (health, ordered, pause) in [
+        (Health::Failing, hours(1), hours(1)),
+        (Health::Up, hours(1), hours(1)),
+        (Health::Untold, hours(1), hours(1)),
+        (Health::Failing, hours(100), LONGEST_ORDERED),
+        (Health::Failing, Duration::ZERO, FIRST_PAUSE),
+    ] {
+        let mut bench = Bench::new();
+        let order = |bench: &mut Bench, role| {
+            let (delivery, cause) = (delivery(1), "no token");
+            let (retry_after, pause) = (None, Some(ordered));
+            let report = Report { delivery: &delivery, role, health, retry_after, pause, cause };
+            bench.circuit.record(&report, bench.now)
+        };
+        let change = order(&mut bench, Role::Ordinary).expect("it opens");
+        assert_eq!(
+            (change.open_until, change.cause.as_deref()),
+            (Some(bench.now.wall + pause), Some("no token"))
+        );
+        bench.pass(pause);
+        assert_eq!(bench.gate(), Gate::Probe);
+        assert!(order(&mut bench, Role::Probe).is_some(), "a probe that meets the same opens it again");
+        assert_eq!(bench.circuit.phase(), Phase::Open);
+        // A restart does not wait for hours.
+        let mut again = Circuit::restored(bench.circuit.saved(), bench.now);
+        let Gate::Shut(until) = again.gate(bench.now.tick) else { panic!("open") };
+        assert!(until <= bench.now.tick + LONGEST_PAUSE);
     }
 }
 

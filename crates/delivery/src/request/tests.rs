@@ -36,6 +36,7 @@ fn destination(url: &str, sign: Option<DestinationSigning>) -> Destination {
     Destination {
         name: "app".parse().unwrap(),
         url: url.parse().unwrap(),
+        kind: crate::destination::Kind::Http,
         allow_loopback: false,
         timeout: std::time::Duration::from_secs(10),
         concurrency: 1,
@@ -96,6 +97,19 @@ fn what_the_sender_said_end_to_end_goes_on_byte_for_byte() {
     }
     let many: Vec<_> = request.headers().get_all("x-many").iter().collect();
     assert_eq!(many, ["1", "2"]);
+}
+
+#[test]
+fn a_trace_goes_on_as_it_came() {
+    let headers: &[(&str, &[u8])] = &[
+        ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", b"rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"),
+        ("baggage", b"userId=alice"),
+    ];
+    let request = built(&event("/webhooks/twitter", headers, signed()), None, None);
+    for (name, bytes) in headers {
+        assert_eq!(value(&request, name), Some(*bytes), "{name}");
+    }
 }
 
 #[test]

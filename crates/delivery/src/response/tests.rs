@@ -53,7 +53,7 @@ fn any_status_has_its_meaning() {
     ] {
         let tried = judge(head(status, None), "words".to_owned(), &End::Whole);
         assert_eq!(
-            (tried.outcome.is_delivered(), tried.gone, tried.health),
+            (tried.outcome.is_delivered(), tried.give_up == Some(DeadReason::Gone), tried.health),
             (delivered, gone, health),
             "{status}"
         );

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookhouse_core::delivery::{Delivery, Settled, Settlement};
 use hookhouse_core::store::{
-    Backlog, DeliveryQuery, EventQuery, LeaseRequest, Page, Receipt, RefusalQuery, RetryOutcome, Revision,
-    StateEntry, StoreStatus, Subscription,
+    Backlog, CancelOutcome, DeliveryQuery, EventQuery, LeaseRequest, Page, Receipt, RefusalQuery,
+    RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Attempt, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal, StoreError,
+    Answer, Attempt, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal, StoreError,
     StoredEvent, StoredRefusal,
 };
 use hookhouse_testkit::memory::MemoryStore;
@@ -101,6 +101,14 @@ impl EventStore for FaultyStore {
         self.inner.refusals(query).await
     }
 
+    async fn keep_answer(&self, answer: Answer) -> Result<(), StoreError> {
+        self.inner.keep_answer(answer).await
+    }
+
+    async fn answer(&self, event: EventId) -> Result<Option<Answer>, StoreError> {
+        self.inner.answer(event).await
+    }
+
     async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
         self.inner.subscribe(subscriptions).await
     }
@@ -115,6 +123,10 @@ impl EventStore for FaultyStore {
 
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {
         self.inner.retry(delivery).await
+    }
+
+    async fn cancel(&self, delivery: &DeliveryId) -> Result<CancelOutcome, StoreError> {
+        self.inner.cancel(delivery).await
     }
 
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Page<Delivery>, StoreError> {

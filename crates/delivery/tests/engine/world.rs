@@ -14,11 +14,11 @@ use hookhouse_core::delivery::{Delivery, Next};
 use hookhouse_core::event::{Arrival, Event};
 use hookhouse_core::store::{DeliveryQuery, Receipt, Subscription};
 use hookhouse_core::{
-    Attempt, AttemptOutcome, Clock, DeliveryState, EventId, EventStore, Notice, Observer, SourceName,
-    Timestamp,
+    Attempt, AttemptOutcome, Clock, DeliveryState, EventId, EventStore, Notice, Observer, Repeats,
+    SourceName, Timestamp,
 };
 use hookhouse_delivery::connect::{self, Dialled, Network};
-use hookhouse_delivery::{Destination, Engine, EngineParts, Guard, RetrySchedule, Transport};
+use hookhouse_delivery::{Destination, Engine, EngineParts, Guard, Kind, RetrySchedule, Transport};
 use hookhouse_testkit::memory::MemoryStore;
 use hookhouse_testkit::receiver::Receiver;
 use hookhouse_verify::Request;
@@ -299,9 +299,10 @@ impl World {
             received_at: self.clock.now(),
             peer: Some("203.0.113.9".parse().unwrap()),
             dedupe_window: Duration::ZERO,
+            repeats: Repeats::Acknowledge,
         };
         match self.store.append(Event::accept(Unsigned::accept(request), arrival)).await.unwrap() {
-            Receipt::Stored { id, .. } => id,
+            Receipt::Stored { event, .. } => event.id(),
             Receipt::Duplicate { of } => panic!("a repeat of {of}"),
         }
     }
@@ -394,6 +395,7 @@ fn tried(notices: &[Notice]) -> Vec<(Attempt, Next)> {
 pub(crate) fn destination(name: &str, url: &str) -> Destination {
     Destination {
         name: name.parse().unwrap(),
+        kind: Kind::Http,
         url: url.parse().unwrap(),
         allow_loopback: false,
         timeout: Duration::from_secs(10),

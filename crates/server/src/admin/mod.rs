@@ -1,44 +1,95 @@
-//! The admin listener: health for machines, a small JSON API for the command line.
+//! The admin listener: health and metrics for machines, an API for programs, sessions for browsers.
 //!
-//! `/livez` and `/readyz` never ask for a login. `/api/v1` wants the token that lies in the store's folder, readable by
-//! its owner alone. A `Host` that is neither loopback nor configured gets 421: a web page that rebinds its own name to
-//! 127.0.0.1 is not an operator.
+//! ```text
+//! /livez, /readyz                 never ask for a login
+//! /metrics                        a token with the scope `metrics`
+//! /login, /logout                 a token for a session, and back
+//! /api/v1                         a token or a session, and the scope of each operation
+//! /api/v1/openapi.json            what there is: no secret
+//! ```
+//!
+//! Reading order: `access` is who may do what; `view` is what is shown and `read` where it comes from, neither of
+//! which knows HTTP; `api` are the handlers, and `cursors`; `stream`, `replays` and `idempotency` are what they
+//! stand on.
 
+mod access;
+mod api;
+pub mod cursors;
+mod extract;
+pub(crate) mod health;
+mod idempotency;
+mod kept;
 mod problem;
-mod routes;
-mod token;
+mod read;
+mod replays;
+mod stream;
 pub mod view;
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
+use bytes::Bytes;
 use hookhouse_core::{Clock, DestinationName, EventStore, Timestamp};
 use hookhouse_delivery::Engine;
 use http::{StatusCode, header};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::care::Watching;
 use crate::config::Source;
-use crate::head;
+use crate::metrics::Metrics;
+use crate::tls::Certificates;
+use crate::ui::{self, Pulse};
+use health::{AllSeats, Listening};
 use problem::Problem;
 
-pub use token::Token;
+pub use access::Token;
+pub(crate) use access::login::Peer;
+pub use access::scope::{Scope, ScopeError};
+pub(crate) use access::{Access, Principal, Sessions, Throttle, Tokens, is_session};
+pub(crate) use idempotency::Idempotency;
+pub(crate) use replays::{Cancelled, Replays};
+pub(crate) use stream::Feed;
 
 /// What the admin side knows.
 pub(crate) struct AdminState {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) token: Token,
+    pub(crate) access: Access,
     pub(crate) hosts: Vec<String>,
+    /// What is in force, without secrets.
+    pub(crate) config: view::ConfigView,
+    /// What relative paths of the configuration start at.
+    pub(crate) config_base: PathBuf,
     pub(crate) sources: Vec<Arc<Source>>,
     pub(crate) destinations: Vec<DestinationName>,
     pub(crate) engine: Engine,
+    pub(crate) replays: Arc<Replays>,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) feed: Arc<Feed>,
     pub(crate) started_at: Timestamp,
     pub(crate) stopping: CancellationToken,
+    /// Waits for what is begun beside an answer.
+    pub(crate) tracker: TaskTracker,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) webhooks: Arc<Watching>,
+    pub(crate) listening: Arc<Listening>,
+    pub(crate) seats: AllSeats,
+    pub(crate) certificates: Arc<Certificates>,
+    /// Free bytes that the store leaves.
+    pub(crate) reserve: u64,
+    /// What the pages draw.
+    pub(crate) pulse: Arc<Pulse>,
+    /// Where senders reach the server.
+    pub(crate) ingress: Vec<SocketAddr>,
+    /// Where operators do.
+    pub(crate) address: SocketAddr,
 }
 
 impl fmt::Debug for AdminState {
@@ -49,81 +100,34 @@ impl fmt::Debug for AdminState {
 
 /// Everything the admin listener serves.
 pub(crate) fn router(state: Arc<AdminState>) -> Router {
-    let api = Router::new()
-        .route("/status", get(routes::status))
-        .route("/events", get(routes::events))
-        .route("/events/{id}", get(routes::event))
-        .route("/events/{id}/raw", get(routes::raw))
-        .route("/events/{id}/replay", post(routes::replay))
-        .route("/refusals", get(routes::refusals))
-        .route("/deliveries", get(routes::deliveries))
-        .route("/deliveries/{id}/retry", post(routes::retry))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), authenticate));
+    let (routes, document) = api::described();
+    // It is made of the handlers' own words; that it can be written out, a test checks.
+    let document = Bytes::from(document.to_json().unwrap_or_default());
+    let metrics = get(health::metrics)
+        .layer(from_fn_with_state(Scope::Metrics, access::demand))
+        .layer(from_fn_with_state(Arc::clone(&state), access::authenticate));
     Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .nest("/api/v1", api)
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", metrics)
+        .route("/api/v1/openapi.json", get(move || async { json(document) }))
+        .merge(routes.guarded(&state))
+        .merge(ui::framed(ui::public()))
+        .merge(ui::framed(ui::router().route_layer(from_fn_with_state(Arc::clone(&state), access::enter))))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here") })
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard_host))
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this is not done here")
+        })
+        .layer(from_fn(ui::door))
+        .layer(from_fn(access::guard::origin))
+        .layer(from_fn_with_state(Arc::clone(&state), access::guard::host))
+        .layer(from_fn(access::guard::protect))
         .with_state(state)
 }
 
-/// 200 once the store takes events, until the server begins to stop.
-async fn readyz(State(state): State<Arc<AdminState>>) -> Response {
-    if state.stopping.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
-    }
-    match state.store.status().await {
-        Ok(status) if status.writable => "ok\n".into_response(),
-        Ok(status) => {
-            let problem = status.problem.unwrap_or_else(|| "the store takes no events".to_owned());
-            (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")).into_response()
-        }
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
-    }
+fn json(document: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], document).into_response()
 }
 
-async fn guard_host(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let known = host.filter(|host| head::is_host(host)).map(head::without_port).is_some_and(|host| {
-        let loopback =
-            host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        loopback
-            || host.eq_ignore_ascii_case("localhost")
-            || state.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
-    });
-    if known {
-        next.run(request).await
-    } else {
-        tracing::warn!(
-            event = "admin.host",
-            "refused: `Host` is neither loopback nor in [admin] allowed_hosts"
-        );
-        Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "misdirected",
-            "this Host is not served; add it to `allowed_hosts` in [admin] if it is yours",
-        )
-        .into_response()
-    }
-}
-
-async fn authenticate(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
-    let bearer = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    if bearer.is_some_and(|(_, token)| state.token.matches(token)) {
-        return next.run(request).await;
-    }
-    let mut refused = Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "send `Authorization: Bearer` with the token in the store's folder",
-    )
-    .into_response();
-    refused.headers_mut().insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
-    refused
-}
+#[cfg(test)]
+mod tests;

@@ -4,14 +4,23 @@ use axum::response::{IntoResponse, Response};
 use hookhouse_core::StoreError;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// What went wrong, for a program and for its user.
-#[derive(Debug, Serialize)]
+/// What went wrong, for a program and for its user (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// `urn:hookhouse:problem:` and a word that stays.
+    #[schema(pattern = "^urn:hookhouse:problem:[a-z-]+$")]
     r#type: String,
+    /// The status in words.
     title: &'static str,
+    /// The status.
     status: u16,
+    /// What went wrong, in words.
     detail: String,
+    /// After how many seconds to come again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -22,6 +31,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             detail: detail.into(),
+            retry_after: None,
         }
     }
 
@@ -32,6 +42,20 @@ impl Problem {
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", detail)
     }
+
+    pub(crate) fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// Says when to come again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
 }
 
 impl From<StoreError> for Problem {
@@ -41,17 +65,21 @@ impl From<StoreError> for Problem {
             StoreError::Conflict => (StatusCode::CONFLICT, "conflict"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "store-unavailable"),
         };
-        Self::new(status, kind, error.to_string())
+        let problem = Self::new(status, kind, error.to_string());
+        if status == StatusCode::SERVICE_UNAVAILABLE { problem.retry_after(5) } else { problem }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
         let mut response = (status, axum::Json(self)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

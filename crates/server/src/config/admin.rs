@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use super::diagnostic::{Code, Diagnostic};
+use super::diagnostic::{Code, Diagnostic, Span};
 use super::field::{Field, List};
 use super::loader::Loader;
 use super::model::AdminConfig;
@@ -30,21 +30,14 @@ pub(super) fn read(
     if let Some(section) = section {
         section.finish("the admin listener", |_| None);
     }
+    let allowed_hosts = loader.host_names(&raw.allowed_hosts);
     let mut listen = LISTEN;
     if let Some(given) = raw.listen.given()
         && let Some(address) = loader.listen_address("admin.listen", given)
     {
         listen = address;
         if !is_loopback(address.ip()) {
-            loader.report.push(
-                Diagnostic::error(
-                    Code::AdminPublic,
-                    &given.span,
-                    format!("the admin listener refuses to be public without authentication: `{}`", given.value),
-                )
-                .note("whoever reaches it can read every event and replay it")
-                .help("listen on `127.0.0.1:4040` and reach it through an SSH tunnel or an authenticating proxy"),
-            );
+            loader.report.push(public(&given.span, &given.value, !allowed_hosts.is_empty()));
         }
         if ingress.contains(&address) && address.port() != 0 {
             let message =
@@ -52,5 +45,31 @@ pub(super) fn read(
             loader.report.value(&given.span, message);
         }
     }
-    AdminConfig { listen, allowed_hosts: loader.host_names(&raw.allowed_hosts) }
+    AdminConfig { listen, allowed_hosts, open: false }
+}
+
+/// What there is to say of a listener that others than this machine reach. Everything there asks for a token, but a
+/// token travels as it is where nothing in front speaks TLS.
+fn public(span: &Span, address: &str, is_named: bool) -> Diagnostic {
+    if is_named {
+        return Diagnostic::warning(
+            Code::AdminPublic,
+            span,
+            format!("the admin listener is public, and speaks no TLS: `{address}`"),
+        )
+        .note("tokens and cookies can be read on the way")
+        .help(
+            "let only a proxy that speaks TLS reach it, or listen on `127.0.0.1:4040` behind an SSH tunnel",
+        );
+    }
+    Diagnostic::error(
+        Code::AdminPublic,
+        span,
+        format!("the admin listener refuses to be public by its address alone: `{address}`"),
+    )
+    .note("whoever reaches it and has a token can read every event and replay it")
+    .help(
+        "listen on `127.0.0.1:4040` and reach it through an SSH tunnel; or put a proxy that speaks TLS in front, and say \
+         in `allowed_hosts` what operators call it",
+    )
 }

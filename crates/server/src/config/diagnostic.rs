@@ -134,6 +134,14 @@ codes! {
     AdminPublic = "config.admin_public",
     /// An address list that does less than it seems to.
     AllowIpsMixed = "config.allow_ips_mixed",
+    /// A certificate or key that cannot be used.
+    Certificate = "config.certificate",
+    /// A certificate that may not lead senders to a root.
+    CertificateChain = "config.certificate_chain",
+    /// A certificate whose time is over, or to come.
+    CertificateExpired = "config.certificate_expired",
+    /// No certificate for a name that senders call.
+    CertificateName = "config.certificate_name",
     /// Not a network, or one with host bits set.
     Cidr = "config.cidr",
     /// A destination that must not be dialled.

@@ -31,6 +31,11 @@ impl Diagnostics {
         Self { name: name.to_owned(), masked, list }
     }
 
+    /// The text of the file, in which everything that could be a secret is masked.
+    pub(super) fn masked(&self) -> &str {
+        &self.masked
+    }
+
     /// The diagnostics, in file order.
     #[must_use]
     pub fn list(&self) -> &[Diagnostic] {

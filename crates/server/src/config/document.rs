@@ -2,17 +2,20 @@
 
 use hookhouse_core::DestinationName;
 use hookhouse_delivery::guard::Guard;
+use hookhouse_delivery::{Destination, Kind};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Code, Diagnostic, Span};
+use super::effective::Origins;
+use super::listener::Listener;
 use super::loader::Loader;
 use super::model::{Config, StoreConfig};
 use super::reader::{entries, kind};
 use super::section::Section;
 use super::source::{Outcome, Surroundings};
 use super::suggestion::did_you_mean;
-use super::{admin, destination, reuse, server, source, store};
+use super::{admin, destination, listener, reuse, server, source, store};
 
 const SECTIONS: &[&str] = &["server", "admin", "store", "source", "destination", "listener"];
 
@@ -31,20 +34,22 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
             );
         }
     }
-    for (name, key, _) in named(root, "listener", loader) {
-        loader.not_built_at(
-            &key,
-            &format!("`listener.{name}`"),
-            "put further addresses into `[server] listen`",
-        );
-    }
     let section = |name: &str| Section::new(name.to_owned(), root.get(name)?, report);
 
-    let (server, public_url) = server::read(section("server").as_ref(), loader);
-    let admin = admin::read(section("admin").as_ref(), &server.listen, loader);
+    let server::Read { config: server, public_url, tls } = server::read(section("server").as_ref(), loader);
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (name, key, value) in named(root, "listener", loader) {
+        let Some(section) = Section::new(format!("listener.{name}"), value, report) else { continue };
+        listeners.extend(listener::read(name, &key, &section, &server, &listeners, loader));
+    }
+    listener::check(&server, tls.as_ref(), &listeners, loader);
+    let listeners: Vec<_> = listeners.into_iter().map(|listener| listener.config).collect();
+    let ingress: Vec<_> =
+        server.listen.iter().copied().chain(listeners.iter().map(|listener| listener.address)).collect();
+    let admin = admin::read(section("admin").as_ref(), &ingress, loader);
     let store = store::read(section("store").as_ref(), loader);
     // As configured; `serve` makes a guard of the addresses that were really bound.
-    let guard = Guard::new(server.listen.iter().copied().chain([admin.listen]).collect());
+    let guard = Guard::new(ingress.into_iter().chain([admin.listen]).collect());
 
     let found = named(root, "destination", loader);
     let names: Vec<&str> = found.iter().map(|(name, _, _)| *name).collect();
@@ -58,7 +63,13 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         })
         .collect();
 
-    let around = Surroundings { public_url: &public_url, destinations: &names };
+    let is_org = |destination: &Destination| matches!(destination.kind, Kind::Salesforce(_));
+    let orgs: Vec<&DestinationName> = destinations
+        .iter()
+        .filter(|(destination, _, _)| destination.as_ref().is_some_and(is_org))
+        .filter_map(|(_, name, _)| name.as_ref())
+        .collect();
+    let around = Surroundings { public_url: &public_url, destinations: &names, orgs: &orgs };
     let found = named(root, "source", loader);
     if found.is_empty() && !root.get("source").is_some_and(|value| report.is_broken(&value.span())) {
         report.push_missing(
@@ -89,6 +100,7 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
 
     Some(Config {
         server,
+        listeners,
         admin,
         store,
         sources: outcomes.into_iter().map(|outcome| outcome.source).collect::<Option<_>>()?,
@@ -96,6 +108,7 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
             .into_iter()
             .map(|(destination, _, _)| destination)
             .collect::<Option<_>>()?,
+        origins: Origins::default(),
     })
 }
 

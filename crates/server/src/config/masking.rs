@@ -12,7 +12,7 @@ use super::secret::is_variable;
 use super::suggestion::nearest;
 
 /// Keys inside a secret's table that say where it is, not what it is.
-const PLAIN: &[&str] = &["env", "file", "credential", "until", "algorithm", "user"];
+const PLAIN: &[&str] = &["env", "file", "credential", "until", "algorithm", "user", "base"];
 
 /// Tables whose keys are names that operators chose.
 const NAMED: &[&str] = &["source", "destination", "listener"];
@@ -57,12 +57,14 @@ fn is_secret(key: &str) -> bool {
     const WORDS: &[&str] = &["secret", "token", "passw", "bearer", "api_key", "apikey", "standard_webhooks"];
     const KEYS: &[&str] = &[
         "secret",
+        "consumer_key",
         "consumer_secret",
         "oauth2_client_secret",
         "previous_secrets",
         "auth_token",
         "shared_keys",
         "accounts",
+        "api",
         "password",
         "standard_webhooks",
     ];
@@ -184,6 +186,7 @@ mod tests {
             "window",
             "deliver",
             "heal",
+            "base",
             "answer",
             "status",
             "content_type",

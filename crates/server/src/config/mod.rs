@@ -20,8 +20,10 @@ mod destination;
 mod diagnostic;
 mod diagnostics;
 mod document;
+mod effective;
 mod environment;
 mod field;
+mod listener;
 mod loader;
 mod masking;
 pub mod model;
@@ -41,6 +43,7 @@ mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 
 use std::cell::RefCell;
@@ -53,11 +56,12 @@ use toml::de::DeTable;
 
 pub use self::diagnostic::{Code, Diagnostic, Severity};
 pub use self::diagnostics::Diagnostics;
+pub use self::effective::{Origins, Setting};
 pub use self::environment::{Environment, ProcessEnv};
 use self::loader::Loader;
 pub use self::model::{
-    AdminConfig, AllowIps, Answer, Config, Limits, OnFailure, RelaySettings, ServerConfig, Source,
-    SourceSigner, StoreConfig,
+    AdminConfig, AllowIps, Answer, Config, Endpoint, Limits, ListenerConfig, OnFailure, RelaySettings,
+    ServerConfig, Source, SourceSigner, StoreConfig, XApi,
 };
 use self::report::Report;
 pub use self::source::providers;
@@ -97,7 +101,10 @@ pub fn parse(
 ) -> Result<Loaded, Diagnostics> {
     let (config, diagnostics) = run(source, name, base, environment, document::read);
     match config {
-        Some(config) if !diagnostics.has_errors() => Ok(Loaded { config, warnings: diagnostics }),
+        Some(mut config) if !diagnostics.has_errors() => {
+            config.origins = Origins::of(name, base, diagnostics.masked());
+            Ok(Loaded { config, warnings: diagnostics })
+        }
         _ => Err(diagnostics),
     }
 }

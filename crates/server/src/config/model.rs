@@ -10,14 +10,19 @@ use hookhouse_verify::Verifier;
 use hookhouse_verify::twilio::PublicUrl;
 use ipnet::IpNet;
 
+use super::effective::Origins;
+use crate::crc::Limiter;
 use crate::login::Login;
 use crate::origin::allow::Counters;
+use crate::tls::Tls;
 
 /// A whole configuration, checked.
 #[derive(Debug)]
 pub struct Config {
     /// The ingress.
     pub server: ServerConfig,
+    /// Further listeners, in file order.
+    pub listeners: Vec<ListenerConfig>,
     /// The admin listener.
     pub admin: AdminConfig,
     /// The store.
@@ -26,6 +31,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Where events go, in file order.
     pub destinations: Vec<Destination>,
+    /// What the file says, for those who look at what is in force.
+    pub origins: Origins,
 }
 
 /// The ingress: `[server]`.
@@ -41,8 +48,69 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether each connection begins with a PROXY preamble.
     pub proxy_protocol: bool,
+    /// How it speaks TLS; `None` for plain HTTP.
+    pub tls: Option<Tls>,
     /// How many connections are served.
     pub limits: Limits,
+}
+
+impl Config {
+    /// Where senders are listened for: what `[server]` listens on, then each `[listener.NAME]`.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
+        let ServerConfig { listen, tls, proxy_protocol, .. } = &self.server;
+        let own = listen.iter().map(|address| Endpoint {
+            address: *address,
+            tls: tls.as_ref(),
+            proxy_protocol: *proxy_protocol,
+        });
+        let others = self.listeners.iter().map(|listener| Endpoint {
+            address: listener.address,
+            tls: listener.tls.as_ref(),
+            proxy_protocol: listener.proxy_protocol,
+        });
+        own.chain(others).collect()
+    }
+}
+
+/// One place where senders are listened for.
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint<'a> {
+    /// Where.
+    pub address: SocketAddr,
+    /// How it speaks TLS; `None` for plain HTTP.
+    pub tls: Option<&'a Tls>,
+    /// Whether each connection begins with a PROXY preamble.
+    pub proxy_protocol: bool,
+}
+
+impl ServerConfig {
+    /// The names that senders call, as far as the configuration speaks of them: `hosts`, and that of `public_url`.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let called = self.public_url.as_ref().map(|url| url.host().to_ascii_lowercase());
+        let mut names: Vec<String> = Vec::new();
+        for name in self.hosts.iter().cloned().chain(called) {
+            let name = name.trim_matches(['[', ']']).to_owned();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+/// A further listener for senders: `[listener.NAME]`.
+#[derive(Debug, Clone)]
+pub struct ListenerConfig {
+    /// What it is called.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How it speaks TLS; `None` for plain HTTP.
+    pub tls: Option<Tls>,
+    /// Whether each connection begins with a PROXY preamble.
+    pub proxy_protocol: bool,
 }
 
 /// How many connections are served.
@@ -63,10 +131,12 @@ impl Default for Limits {
 /// The admin listener: `[admin]`.
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
-    /// Where to listen; loopback, until there is a login.
+    /// Where to listen; loopback, unless `allowed_hosts` says as what it is public.
     pub listen: SocketAddr,
     /// The `Host` values that are served besides loopback's own, in lower case, without the port.
     pub allowed_hosts: Vec<String>,
+    /// Whether whoever reaches it is let in without a login: for `dev`, which listens on loopback only. No file says so.
+    pub open: bool,
 }
 
 /// The store: `[store]`.
@@ -111,10 +181,25 @@ pub struct Source {
     pub allow_ips: AllowIps,
     /// How often that said what.
     pub addresses: Counters,
+    /// How many unsigned challenges are answered; `None` for as many as there are.
+    pub challenge_limit: Option<Limiter>,
+    /// X's API, for a source of `x` that has credentials for it.
+    pub api: Option<XApi>,
+    /// Whether its webhook is looked after through that API.
+    pub heal: bool,
     /// Who must log in before anything else is looked at; `None` for nobody.
     pub login: Option<Login>,
     /// The application that answers the sender itself, if one does.
     pub relay: Option<RelaySettings>,
+}
+
+/// How X's API is called.
+#[derive(Debug, Clone)]
+pub struct XApi {
+    /// What the app shows.
+    pub credentials: hookhouse_x::Credentials,
+    /// Where the API is: X's own, or a stand-in's.
+    pub base: hookhouse_x::Base,
 }
 
 /// An application that answers the sender itself.
@@ -124,6 +209,8 @@ pub struct RelaySettings {
     pub to: DestinationName,
     /// How long it may take.
     pub deadline: Duration,
+    /// How long a WebSocket may say nothing in either direction.
+    pub idle: Duration,
     /// What becomes of the event when it does not answer.
     pub on_failure: OnFailure,
     /// What is answered then; without it, 504 or 502.

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::diagnostic::{Code, Diagnostic};
-use super::field::Given;
+use super::field::{Field, Given};
 use super::loader::Loader;
 use super::suggestion::did_you_mean;
 
@@ -45,6 +45,21 @@ impl Loader<'_> {
                 .help(did_you_mean(&given.value, &["@x"], "the named sets are")),
         );
         Vec::new()
+    }
+
+    /// Whether each connection begins with a PROXY preamble. Whatever is wrong is reported.
+    pub(super) fn proxy_protocol(&self, field: &Field<bool>, trusted_proxies: &[IpNet]) -> bool {
+        if let Some(given) = field.given().filter(|given| given.value)
+            && trusted_proxies.is_empty()
+        {
+            self.report.missing_key(
+                &given.span,
+                "trusted_proxies",
+                "a PROXY preamble counts only from a proxy that is trusted",
+                "`trusted_proxies = [\"10.0.0.0/8\"]`, with the addresses of your proxies",
+            );
+        }
+        field.value().copied().unwrap_or(false)
     }
 
     /// One network; an address without a prefix length is a network of its own. Whatever is wrong is reported.

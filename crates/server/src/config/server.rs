@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use hookhouse_verify::SchemeError;
 use hookhouse_verify::twilio::PublicUrl;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::diagnostic::{Code, Diagnostic};
+use super::diagnostic::{Code, Diagnostic, Span};
 use super::field::{Field, Given, List};
 use super::loader::Loader;
 use super::model::{Limits, ServerConfig};
 use super::numbers::Count;
 use super::section::Section;
+use super::tls::RawTls;
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
@@ -27,7 +27,7 @@ struct RawServer {
     hosts: Field<List<String>>,
     trusted_proxies: Field<List<String>>,
     proxy_protocol: Field<bool>,
-    tls: Field<IgnoredAny>,
+    tls: Field<RawTls>,
     limits: Field<RawLimits>,
 }
 
@@ -38,32 +38,25 @@ struct RawLimits {
     per_address: Field<Count>,
 }
 
-/// Reads the section, or its defaults where there is none. The second value is `public_url` again, as a field: who
-/// needs it must know whether it is missing or wrong.
-pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> (ServerConfig, Field<PublicUrl>) {
+/// The section, and what else the others ask of it.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) config: ServerConfig,
+    /// Again, as a field: who needs it must know whether it is missing or wrong.
+    pub(super) public_url: Field<PublicUrl>,
+    /// Where it says how it speaks TLS.
+    pub(super) tls: Option<Span>,
+}
+
+/// Reads the section, or its defaults where there is none.
+pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> Read {
     let raw: RawServer = section.map(Section::read).unwrap_or_default();
     if let Some(section) = section {
         section.finish("the server", |_| None);
     }
     let trusted_proxies: Vec<_> =
         raw.trusted_proxies.elements().filter_map(|network| loader.network(network)).collect();
-    let proxy_protocol = raw.proxy_protocol.value().copied().unwrap_or(false);
-    if let Some(given) = raw.proxy_protocol.given().filter(|given| given.value)
-        && raw.trusted_proxies.given().is_none_or(|list| list.value.is_empty())
-    {
-        loader.report.missing_key(
-            &given.span,
-            "trusted_proxies",
-            "a PROXY preamble counts only from a proxy that is trusted",
-            "`trusted_proxies = [\"10.0.0.0/8\"]`, with the addresses of your proxies",
-        );
-    }
-    loader.not_built(
-        &raw.tls,
-        "server.tls",
-        "put a proxy that ends TLS in front, and name its address in `public_url`",
-    );
-
+    let proxy_protocol = loader.proxy_protocol(&raw.proxy_protocol, &trusted_proxies);
     if let Some(given) = raw.hosts.given()
         && given.value.is_empty()
     {
@@ -73,15 +66,17 @@ pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> (Serve
         );
     }
     let public_url = raw.public_url.and_then(|given| public_url(given, loader));
-    let config = ServerConfig {
+    let mut config = ServerConfig {
         listen: listen(&raw.listen, loader),
         public_url: public_url.value().cloned(),
         hosts: loader.host_names(&raw.hosts),
         trusted_proxies,
         proxy_protocol,
+        tls: None,
         limits: raw.limits.value().map_or_else(Limits::default, |raw| limits(raw, loader)),
     };
-    (config, public_url)
+    config.tls = raw.tls.given().and_then(|given| loader.tls(given, &config.names()));
+    Read { config, public_url, tls: raw.tls.given().map(|given| given.span.clone()) }
 }
 
 /// What providers were told, as they sign it.

@@ -36,7 +36,8 @@ fn server(text: &mut String, providers: &[&str], domain: Option<&str>) {
 # ({ env = \"NAME\" }), from a file ({ file = \"path\" }) or from systemd ({ credential = \"name\" }).
 
 [server]
-listen = [\"127.0.0.1:8080\"]                # behind a proxy that ends TLS
+listen = [\"127.0.0.1:8080\"]                # behind a proxy that ends TLS; without one, 0.0.0.0:443 and `tls`
+# tls = { acme = { contact = \"mailto:ops@example.com\" } }     # or { cert = \"fullchain.pem\", key = \"privkey.pem\" }
 ";
     let (mark, remark) = match domain {
         Some(_) => ("", ""),
@@ -49,6 +50,9 @@ listen = [\"127.0.0.1:8080\"]                # behind a proxy that ends TLS
     let host = quote(host);
     let _ = writeln!(text, "# hosts = [{host}]            # refuse requests for any other host");
     *text += "# limits = { connections = 20000, per_address = 1000 }\n";
+    *text +=
+        "# [listener.http]                           # further listeners: address, tls, proxy_protocol\n";
+    *text += "# address = \"0.0.0.0:80\"\n";
 }
 
 const ADMIN_AND_STORE: &str = "

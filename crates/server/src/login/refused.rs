@@ -23,6 +23,11 @@ impl LoginRefused {
         self.fault.kind()
     }
 
+    /// Whether Digest's `uri` is another target: what a proxy does that rewrites it.
+    pub(crate) fn is_of_another_target(&self) -> bool {
+        matches!(self.fault, Fault::Uri)
+    }
+
     /// The reason as a stable word for logs, metrics and tests.
     #[must_use]
     pub fn code(&self) -> &'static str {

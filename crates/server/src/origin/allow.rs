@@ -72,7 +72,7 @@ impl Counters {
 }
 
 /// [`Counters`], read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Counts {
     /// Requests from clients on the lists.
     pub allowed: u64,

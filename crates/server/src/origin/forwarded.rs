@@ -17,6 +17,7 @@
 
 use std::net::IpAddr;
 
+use hookhouse_verify::explain::Called as Suggestion;
 use http::HeaderMap;
 use ipnet::IpNet;
 
@@ -225,6 +226,16 @@ fn host(header: &'static str, text: &str) -> Result<(String, Option<u16>), Doubt
 }
 
 impl Origin {
+    /// What was called, for whoever explains a refusal. It decides nothing: a proxy that passes a client's own headers
+    /// on would let the client choose the URL that its signature is checked against.
+    pub(crate) fn called(&self) -> Suggestion {
+        let scheme = self.proto.map(|proto| match proto {
+            Proto::Http => "http".to_owned(),
+            Proto::Https => "https".to_owned(),
+        });
+        Suggestion { scheme, host: self.host.clone(), port: self.port, prefix: self.prefix.clone() }
+    }
+
     /// One of whom only the address is known.
     fn of(client: IpAddr, via_proxy: bool) -> Self {
         Self { client, via_proxy, proto: None, host: None, port: None, prefix: None, note: None }

@@ -44,15 +44,25 @@ const SHORTEST: usize = 15;
 pub(crate) enum ProxyRefused {
     /// The peer may not speak for others.
     #[error(
-        "the listener requires a PROXY preamble, and the peer is on no network of `trusted_proxies` in [server]"
+        "`proxy_protocol = true` in [server] requires a PROXY preamble of a trusted proxy, and the peer is on no network \
+         of `trusted_proxies`: add it there if it is your proxy"
     )]
     Untrusted,
     /// Closed without a byte, as port scans and plain TCP health checks do.
     #[error("the peer closed the connection before the first byte")]
     Silent,
     /// Something else came.
-    #[error("the listener requires a PROXY preamble, and the peer sent something else")]
+    #[error(
+        "`proxy_protocol = true` in [server] requires a PROXY preamble, and the peer sent something else: let the proxy \
+         send one, or set `proxy_protocol = false`"
+    )]
     Missing,
+    /// There is one, and none was expected.
+    #[error(
+        "the peer sent a PROXY preamble, and `proxy_protocol` is off: let the proxy send none, or set \
+         `proxy_protocol = true`"
+    )]
+    Unexpected,
     /// The end came early.
     #[error("the PROXY preamble is cut off")]
     CutOff,
@@ -77,6 +87,13 @@ pub(crate) enum ProxyRefused {
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[source] io::Error),
+}
+
+impl ProxyRefused {
+    /// Whether the peer said something: port scans and plain TCP health checks do not, and are not worth a record.
+    pub(crate) fn is_worth_a_record(&self) -> bool {
+        !matches!(self, Self::Silent | Self::Io(_))
+    }
 }
 
 /// Whom a connection is from, on a listener that requires the preamble: the client that the proxy names, or the proxy

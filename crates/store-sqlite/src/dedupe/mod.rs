@@ -23,16 +23,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use aws_lc_rs::digest;
-use hookhouse_core::{EventId, Identity, SourceName};
+use hookhouse_core::{Event, EventId, Identity, SourceName};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::row::DedupeKey;
+use crate::row::{DedupeKey, DedupeKeys};
 use run::{Entry, Run};
 
 pub(crate) use compactor::{DedupeWrite, Frozen, Step};
 
-/// The key of an event: what makes it the same event, within its source.
-pub(crate) fn key(source: &SourceName, identity: &Identity) -> DedupeKey {
+/// The key of an identity within its source.
+fn key(source: &SourceName, identity: &Identity) -> DedupeKey {
     let mut context = digest::Context::new(&digest::SHA256);
     let name = source.as_str().as_bytes();
     // A name has at most 63 bytes; with its length in front no name and digest read like another pair.
@@ -42,6 +42,22 @@ pub(crate) fn key(source: &SourceName, identity: &Identity) -> DedupeKey {
     let mut key = [0; 16];
     key.copy_from_slice(&context.finish().as_ref()[..16]);
     key
+}
+
+/// The keys of an event, if a repeat of it is to be recognised.
+pub(crate) fn keys(event: &Event) -> Option<DedupeKeys> {
+    let (source, dedupe) = (&event.record().source, event.dedupe()?);
+    let elements = dedupe.elements.iter().map(|identity| key(source, identity)).collect();
+    Some(DedupeKeys { request: key(source, &dedupe.identity), elements })
+}
+
+/// What the keys of an event say.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// The event that it repeats.
+    pub(crate) repeat_of: Option<EventId>,
+    /// The keys that nothing had before it.
+    pub(crate) fresh: Vec<DedupeKey>,
 }
 
 /// The first event with a key.
@@ -108,13 +124,41 @@ impl Seen {
             let mut rows = select.query([through])?;
             while let Some(row) = rows.next()? {
                 let original = Original { id: EventId::from_bytes(row.get(0)?), received: row.get(1)? };
-                recent.insert(u128::from_be_bytes(row.get(2)?), original);
+                let keys = row.get_ref(2)?.as_blob().unwrap_or_default().as_chunks::<16>().0;
+                recent.extend(keys.iter().map(|key| (u128::from_be_bytes(*key), original)));
             }
         }
         Ok(Self { recent, frozen: None, runs, run_keys, longest, compactor })
     }
 
-    /// The original of an event received at `received`, unless it is older than `window`.
+    /// Whether an event received at `received` is a repeat of one that is not older than `window`: its request is
+    /// known, or it has elements and every one of them is.
+    pub(crate) fn judge(
+        &self,
+        conn: &Connection,
+        keys: &DedupeKeys,
+        received: i64,
+        window: i64,
+    ) -> rusqlite::Result<Judged> {
+        let mut judged = Judged::default();
+        if let Some(of) = self.find(conn, &keys.request, received, window)? {
+            judged.repeat_of = Some(of);
+            return Ok(judged);
+        }
+        for key in &keys.elements {
+            match self.find(conn, key, received, window)? {
+                Some(of) => judged.repeat_of = judged.repeat_of.or(Some(of)),
+                None => judged.fresh.push(*key),
+            }
+        }
+        if !judged.fresh.is_empty() {
+            judged.repeat_of = None;
+        }
+        judged.fresh.push(keys.request);
+        Ok(judged)
+    }
+
+    /// The original of a key in an event received at `received`, unless it is older than `window`.
     pub(crate) fn find(
         &self,
         conn: &Connection,

@@ -101,7 +101,7 @@ async fn another_format_is_refused_by_number() {
     here.open().close().await;
     here.file().pragma_update(None, "user_version", 99).unwrap();
     for refused in [open(here.options(|_| {})), SqliteStore::open_read_only(here.folder.path())] {
-        assert!(matches!(refused, Err(OpenError::WrongFormat { found: 99, supported: 1 })), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::WrongFormat { found: 99, supported: 2 })), "{refused:?}");
     }
 }
 
@@ -133,4 +133,18 @@ async fn format_1_is_read() {
     assert_eq!(store.state("circuit/app").await.unwrap().unwrap().value, "closed");
     let repeat = store.append(here.bed.signed("x", 1, super::HOUR * 24 * 365 * 100)).await.unwrap();
     assert!(matches!(repeat, hookhouse_core::store::Receipt::Duplicate { .. }));
+    assert_eq!(store.answer(owed.event.id()).await, Ok(None), "it has a place for answers now");
+}
+
+/// Reading an old file does not change it.
+#[tokio::test]
+async fn format_1_is_read_without_writing() {
+    let here = Here::new();
+    here.file().execute_batch(include_str!("format-1.sql")).unwrap();
+    let reader = SqliteStore::open_read_only(here.folder.path()).unwrap();
+    let page = reader.events(&EventQuery { limit: 10, ..EventQuery::default() }).await.unwrap();
+    assert_eq!(page.items.len(), 4);
+    assert_eq!(reader.answer(page.items[0].id()).await, Ok(None));
+    let version: i64 = here.file().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
 }

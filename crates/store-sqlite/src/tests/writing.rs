@@ -224,7 +224,7 @@ async fn only_the_newest_refusals_are_kept() {
     let here = Here::new();
     let store = here.open_with(|options| {
         options.tuning.refusals = 10;
-        options.tuning.refusal_pause = Duration::ZERO;
+        options.tuning.patience = Duration::ZERO;
     });
     for number in 0..100 {
         store.refuse(Refusal {

@@ -173,6 +173,11 @@ impl House {
         child.wait().expect("it is our child")
     }
 
+    /// The process of the server.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the server runs").id()
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

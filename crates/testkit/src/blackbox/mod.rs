@@ -2,8 +2,10 @@
 
 pub mod house;
 pub mod http;
+pub mod secure;
 pub mod wait;
 
 pub use house::{House, hookhouse};
 pub use http::{Answer, Connection, MOMENT, request, send};
+pub use secure::{Outside, Secure, leaf};
 pub use wait::{PATIENCE, eventually};

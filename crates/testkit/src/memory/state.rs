@@ -8,8 +8,8 @@ use hookhouse_core::delivery::{Delivery, DeliveryMove, Next, Settled, Settlement
 use hookhouse_core::event::Record;
 use hookhouse_core::store::{LeaseRequest, StateEntry};
 use hookhouse_core::{
-    Attempt, AttemptNumber, DeadReason, DeliveryId, DeliveryState, DestinationName, EventId, Identity, Lease,
-    LeaseToken, Sequence, SourceName, StoredEvent, StoredRefusal, Timestamp,
+    Answer, Attempt, AttemptNumber, DeadReason, DeliveryId, DeliveryState, DestinationName, EventId,
+    Identity, Lease, LeaseToken, Sequence, SourceName, StoredEvent, StoredRefusal, Timestamp,
 };
 use tokio::time::Instant;
 
@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) consumers: BTreeMap<DestinationName, Consumer>,
     pub(super) deliveries: Vec<Row>,
     pub(super) attempts: Vec<Attempt>,
+    pub(super) answers: HashMap<EventId, Answer>,
     pub(super) values: HashMap<String, StateEntry>,
     pub(super) last_token: u64,
     pub(super) last_revision: u64,
@@ -166,6 +167,7 @@ impl State {
         self.events.retain(|event| !removed.contains(&event.id()));
         self.deliveries.retain(|row| !removed.contains(&row.id.event));
         self.attempts.retain(|attempt| !removed.contains(&attempt.delivery.event));
+        self.answers.retain(|event, _| !removed.contains(event));
     }
 
     pub(super) fn is_waited_for(&self, event: EventId) -> bool {

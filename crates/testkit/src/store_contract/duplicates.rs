@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hookhouse_core::store::{EventQuery, Receipt};
-use hookhouse_core::{EventId, EventStore};
+use hookhouse_core::{EventId, EventStore, Repeats};
 
 use super::log::join_all;
 use super::{Bed, append};
@@ -35,7 +35,7 @@ pub async fn repeats_at_once_are_stored_once(bed: Bed) {
     let stored: Vec<_> = receipts
         .iter()
         .filter_map(|receipt| match receipt {
-            Ok(Receipt::Stored { id, .. }) => Some(*id),
+            Ok(Receipt::Stored { event, .. }) => Some(event.id()),
             _ => None,
         })
         .collect();
@@ -105,4 +105,76 @@ pub async fn unsigned_events_have_no_repeats(bed: Bed) {
     let first = append(&*store, bed.event("inbox", "same")).await;
     let second = append(&*store, bed.event("inbox", "same")).await;
     assert_ne!(first, second);
+}
+
+/// Where every request wants an answer, a repeat is stored like any other, and says what it repeats.
+pub async fn a_kept_repeat_is_stored_and_named(bed: Bed) {
+    let store = bed.open().await;
+    let kept = || bed.signed_where("calls", 1, WEEK, Repeats::Keep);
+    let first = append(&*store, kept()).await;
+    assert_kept(&*store, kept(), first).await;
+    let store = bed.reopen(store).await;
+    assert_kept(&*store, kept(), first).await;
+}
+
+async fn assert_kept(store: &dyn EventStore, repeat: hookhouse_core::Event, first: EventId) {
+    match store.append(repeat).await {
+        Ok(Receipt::Stored { event, repeat_of }) => {
+            assert_ne!(event.id(), first);
+            assert_eq!(repeat_of, Some(first), "the first one stays the original");
+        }
+        other => panic!("a kept repeat is stored: {other:?}"),
+    }
+}
+
+/// What a body is made of may come again in other bodies: alone, or in another order.
+pub async fn a_body_of_known_elements_is_a_repeat(bed: Bed) {
+    let store = bed.open().await;
+    let both = append(&*store, bed.posts("x", &[1, 2], WEEK)).await;
+    for known in [&[1][..], &[2], &[2, 1], &[1, 1]] {
+        assert_repeat(&*store, bed.posts("x", known, WEEK), both).await;
+    }
+    let third = append(&*store, bed.posts("x", &[3], WEEK)).await;
+    // Known from two events: it repeats that of its first element.
+    assert_repeat(&*store, bed.posts("x", &[3, 1], WEEK), third).await;
+    append(&*store, bed.posts("x-other", &[1], WEEK)).await;
+}
+
+/// One element that nobody has seen makes a new event, and is known from then on; the old ones keep their original.
+pub async fn one_new_element_makes_a_new_event(bed: Bed) {
+    let store = bed.open().await;
+    let first = append(&*store, bed.posts("x", &[1], WEEK)).await;
+    let second = append(&*store, bed.posts("x", &[1, 2], WEEK)).await;
+    assert_repeat(&*store, bed.posts("x", &[2], WEEK), second).await;
+    assert_repeat(&*store, bed.posts("x", &[1], WEEK), first).await;
+    assert_repeat(&*store, bed.posts("x", &[1, 2], WEEK), second).await;
+    // Two that come at once with one element between them: one of them is stored.
+    let at_once = [&[7][..], &[7, 7]].map(|posts| store.append(bed.posts("x", posts, WEEK)));
+    let receipts = join_all(at_once.into_iter().collect()).await;
+    let stored = receipts.iter().filter(|receipt| matches!(receipt, Ok(Receipt::Stored { .. }))).count();
+    assert_eq!(stored, 1, "{receipts:?}");
+}
+
+/// What was durable is known again, with the original that it had.
+pub async fn elements_are_known_after_a_crash(bed: Bed) {
+    let store = bed.open().await;
+    let first = append(&*store, bed.posts("x", &[1, 2], WEEK)).await;
+    let second = append(&*store, bed.posts("x", &[2, 3], WEEK)).await;
+    let store = bed.crash(store).await;
+    assert_repeat(&*store, bed.posts("x", &[2], WEEK), first).await;
+    assert_repeat(&*store, bed.posts("x", &[3], WEEK), second).await;
+    append(&*store, bed.posts("x", &[4], WEEK)).await;
+}
+
+/// An element that comes again when its window is over is new.
+pub async fn elements_have_their_window(bed: Bed) {
+    let store = bed.open().await;
+    let window = Duration::from_secs(3600);
+    let first = append(&*store, bed.posts("x", &[1, 2], window)).await;
+    bed.advance(window - Duration::from_secs(1));
+    assert_repeat(&*store, bed.posts("x", &[1], window), first).await;
+    bed.advance(Duration::from_secs(1));
+    let later = append(&*store, bed.posts("x", &[1], window)).await;
+    assert_repeat(&*store, bed.posts("x", &[1], window), later).await;
+    append(&*store, bed.posts("x", &[2], window)).await;
 }

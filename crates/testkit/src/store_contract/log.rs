@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hookhouse_core::store::{Cursor, EventQuery, Order};
-use hookhouse_core::{Arrival, Event, EventId, EventStore, Request, Sequence};
+use hookhouse_core::{
+    Answer, Arrival, Event, EventId, EventStore, Headers, Passed, Repeats, Request, Sequence,
+};
 use hookhouse_verify::danger::Unsigned;
 
 use super::{Bed, append, append_at, source};
@@ -20,6 +22,7 @@ fn odd_event(bed: &Bed) -> (Event, Request) {
         received_at: bed.now(),
         peer: Some("2001:db8::7".parse::<IpAddr>().expect("an address")),
         dedupe_window: Duration::from_secs(60),
+        repeats: Repeats::Acknowledge,
     };
     (Event::accept(Unsigned::accept(request.clone()), arrival), request)
 }
@@ -114,6 +117,54 @@ pub async fn only_the_exact_id_finds_an_event(bed: Bed) {
     }
 }
 
+/// An answer with what other formats would not survive.
+fn odd_answer(bed: &Bed, event: EventId) -> Answer {
+    let headers: [(&str, &[u8]); 3] = [("set-cookie", b"a=1"), ("set-cookie", b"b=\xff"), ("x-empty", b"")];
+    Answer {
+        event,
+        destination: super::destination("app"),
+        asked_at: bed.now(),
+        duration_ms: 7,
+        status: 502,
+        headers: Headers::from_pairs(headers).expect("good headers"),
+        body: (0..=255).cycle().take(5000).collect::<Vec<u8>>().into(),
+        failure: Some("no answer in time".to_owned()),
+        repeat_of: Some(event),
+        passed: None,
+    }
+}
+
+/// An answer is durable, keeps every byte, and is nobody else's.
+pub async fn an_answer_is_kept_beside_its_event(bed: Bed) {
+    let store = bed.open().await;
+    let answered = append(&*store, bed.event("inbox", "1")).await;
+    let other = append(&*store, bed.event("inbox", "2")).await;
+    let answer = odd_answer(&bed, answered);
+    store.keep_answer(answer.clone()).await.expect("kept");
+    let store = bed.crash(store).await;
+    assert_eq!(store.answer(answered).await, Ok(Some(answer.clone())));
+    assert_eq!(store.answer(other).await, Ok(None));
+    let mut unknown = *answered.as_bytes();
+    unknown[15] ^= 1;
+    let unknown = EventId::from_bytes(unknown);
+    store.keep_answer(Answer { event: unknown, ..answer.clone() }).await.expect("nothing to keep it beside");
+    assert_eq!(store.answer(unknown).await, Ok(None));
+    assert_eq!(store.answer(answered).await, Ok(Some(answer)));
+}
+
+/// A connection's end takes the place of its beginning.
+pub async fn a_later_answer_replaces_an_earlier_one(bed: Bed) {
+    let store = bed.open().await;
+    let event = append(&*store, bed.event("inbox", "1")).await;
+    let opened = Answer { status: 101, failure: None, ..odd_answer(&bed, event) };
+    let passed = Passed { up: u64::MAX >> 1, down: 0, end: "closed".to_owned() };
+    let ended = Answer { passed: Some(passed), duration_ms: 86_400_000, ..opened.clone() };
+    store.keep_answer(opened).await.expect("kept");
+    store.keep_answer(ended.clone()).await.expect("kept");
+    let store = bed.reopen(store).await;
+    assert_eq!(store.answer(event).await, Ok(Some(ended)));
+}
+
 async fn bodies(store: &dyn EventStore, query: &EventQuery) -> (Vec<String>, Option<Cursor>) {
     let page = store.events(query).await.expect("readable");
     assert!(page.items.len() <= query.limit);
@@ -178,6 +229,15 @@ pub async fn pages_are_filtered(bed: Bed) {
     assert_eq!(all_bodies(&*store, tweets).await.len(), 1);
     let other = EventQuery { event_type: Some("follow_events".to_owned()), ..query() };
     assert!(all_bodies(&*store, other).await.is_empty());
+    let verified = |wanted| EventQuery { verified: Some(wanted), ..query() };
+    assert_eq!(all_bodies(&*store, verified(true)).await.len(), 1);
+    assert_eq!(all_bodies(&*store, verified(false)).await.len(), 9);
+    let text = |text: &str| EventQuery { text: Some(text.to_owned()), ..query() };
+    append(&*store, bed.event("a", "a needle in a body")).await;
+    assert_eq!(all_bodies(&*store, text("nEEdle")).await, ["a needle in a body"]);
+    assert_eq!(all_bodies(&*store, text("TWEET_Create")).await.len(), 1, "in a type or a body, in any case");
+    assert_eq!(all_bodies(&*store, text("/IN")).await.len(), 10, "in a target");
+    assert!(all_bodies(&*store, text("text/plain")).await.is_empty(), "not in headers");
 }
 
 /// Waits for all of some futures, which run at once.

@@ -25,8 +25,8 @@ use async_trait::async_trait;
 use hookhouse_core::delivery::{Next, Settled, Settlement};
 use hookhouse_core::store::{LeaseRequest, Receipt, Subscription};
 use hookhouse_core::{
-    Arrival, Attempt, AttemptOutcome, Clock, DestinationName, Event, EventId, EventStore, Lease, Request,
-    Secret, Sequence, SourceName, Timestamp,
+    Arrival, Attempt, AttemptOutcome, Clock, DestinationName, Event, EventId, EventStore, Lease, Repeats,
+    Request, Secret, Sequence, SourceName, Timestamp,
 };
 use hookhouse_verify::danger::Unsigned;
 use hookhouse_verify::{Key, Verdict, x};
@@ -107,21 +107,39 @@ impl Bed {
 
     /// An event of X, received now. Two with the same number are repeats of each other.
     pub fn signed(&self, source: &str, number: u32, window: Duration) -> Event {
+        self.signed_where(source, number, window, Repeats::Acknowledge)
+    }
+
+    /// The same, where repeats are dealt with so.
+    pub fn signed_where(&self, source: &str, number: u32, window: Duration, repeats: Repeats) -> Event {
+        self.posts_where(source, &[number], window, repeats)
+    }
+
+    /// An event of X with several elements in one body, received now.
+    pub fn posts(&self, source: &str, numbers: &[u32], window: Duration) -> Event {
+        self.posts_where(source, numbers, window, Repeats::Acknowledge)
+    }
+
+    fn posts_where(&self, source: &str, numbers: &[u32], window: Duration, repeats: Repeats) -> Event {
         let secret = || Secret::new("a consumer secret for tests").expect("not empty");
-        let body = format!(r#"{{"for_user_id":"1","tweet_create_events":[{{"id_str":"{number}"}}]}}"#);
+        let posts: Vec<_> = numbers.iter().map(|number| format!(r#"{{"id_str":"{number}"}}"#)).collect();
+        let body = format!(r#"{{"for_user_id":"1","tweet_create_events":[{}]}}"#, posts.join(","));
         let signature = x::sign_post(&secret(), body.as_bytes());
         let request = Request::new("POST", "/x", &[(x::SIGNATURE_HEADER, signature.as_str())], body);
         let settings =
             x::Settings { consumer: vec![Key::new("consumer_secret", secret())], ..x::Settings::default() };
         let verifier = x::Verifier::new(settings).expect("there is a key");
         match verifier.verify(request.expect("base64 is plain"), self.now()) {
-            Verdict::Verified(verified) => Event::accept(verified, self.arrival(source, window)),
+            Verdict::Verified(verified) => {
+                Event::accept(verified, Arrival { repeats, ..self.arrival(source, window) })
+            }
             other => panic!("what was signed a moment ago verifies: {other:?}"),
         }
     }
 
     fn arrival(&self, source: &str, dedupe_window: Duration) -> Arrival {
-        Arrival { source: self::source(source), received_at: self.now(), peer: None, dedupe_window }
+        let (received_at, repeats) = (self.now(), Repeats::Acknowledge);
+        Arrival { source: self::source(source), received_at, peer: None, dedupe_window, repeats }
     }
 }
 
@@ -151,7 +169,7 @@ pub async fn append(store: &dyn EventStore, event: Event) -> EventId {
 /// Appends an event that is no repeat; its name and its place.
 pub async fn append_at(store: &dyn EventStore, event: Event) -> (EventId, Sequence) {
     match store.append(event).await {
-        Ok(Receipt::Stored { id, sequence }) => (id, sequence),
+        Ok(Receipt::Stored { event, repeat_of: None }) => (event.id(), event.sequence()),
         other => panic!("a new event is stored: {other:?}"),
     }
 }
@@ -236,11 +254,14 @@ macro_rules! store_contract {
         $crate::store_contract! { $place =>
             log: events_come_back_byte_for_byte, events_survive_a_crash, places_and_ids_grow,
                 ids_grow_when_the_clock_is_set_back, only_the_exact_id_finds_an_event,
+                an_answer_is_kept_beside_its_event, a_later_answer_replaces_an_earlier_one,
                 pages_go_both_ways_while_events_come_in, pages_are_filtered;
             duplicates: a_repeat_names_its_original, repeats_at_once_are_stored_once,
                 a_repeat_is_known_after_a_reopen, a_repeat_is_known_after_a_crash,
                 a_window_ends, each_event_brings_its_own_window, each_source_has_its_own_repeats,
-                unsigned_events_have_no_repeats;
+                unsigned_events_have_no_repeats, a_kept_repeat_is_stored_and_named,
+                a_body_of_known_elements_is_a_repeat, one_new_element_makes_a_new_event,
+                elements_are_known_after_a_crash, elements_have_their_window;
             consumers: a_new_destination_begins_with_the_next_event, events_come_in_order_and_once,
                 a_destination_gets_its_sources_alone, destinations_are_independent,
                 a_waiting_lease_is_woken_by_an_event, a_waiting_lease_ends_empty,
@@ -250,11 +271,12 @@ macro_rules! store_contract {
                 a_crash_repeats_what_was_not_settled, a_restart_goes_on_where_it_stopped,
                 an_unsubscribed_destination_rests_and_goes_on, a_destination_without_sources_gets_replays,
                 settlements_are_answered_in_order;
-            operators: a_retry_says_what_became_of_it, a_replay_is_a_delivery_of_its_own,
+            operators: a_retry_says_what_became_of_it, a_cancelled_delivery_rests_until_it_is_retried,
+                a_delivery_cancelled_ahead_and_retried_comes_once, a_replay_is_a_delivery_of_its_own,
                 a_replay_wakes_a_waiting_lease, attempts_are_listed_in_order, deliveries_are_listed_newest_first,
                 deliveries_are_filtered, backlogs_are_counted, states_are_compared_and_set,
                 refusals_are_listed_newest_first, refusing_never_waits;
-            retention: age_takes_what_is_done_and_nothing_else, size_takes_the_oldest_that_are_done,
+            retention: age_takes_what_is_done_and_nothing_else, an_answer_goes_with_its_event, size_takes_the_oldest_that_are_done,
                 a_store_full_of_waiting_events_says_so, repeats_of_removed_events_are_still_known;
             life: a_closed_store_answers_closed, closing_wakes_those_who_wait, the_status_counts;
         }

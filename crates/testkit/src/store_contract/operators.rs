@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookhouse_core::delivery::Next;
-use hookhouse_core::store::{Cursor, DeliveryQuery, RefusalQuery, RetryOutcome};
+use hookhouse_core::store::{CancelOutcome, Cursor, DeliveryQuery, Order, RefusalQuery, RetryOutcome};
 use hookhouse_core::{
     AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryState, EventId, EventStore, Refusal,
     StoreError, StoredRefusal, Timestamp,
@@ -45,6 +45,83 @@ pub async fn a_retry_says_what_became_of_it(bed: Bed) {
     let no_such_event = EventId::with_position(bed.now(), 1, 12_345);
     for unknown in [of(event, "app", 7), of(event, "nobody", 0), of(no_such_event, "app", 0)] {
         assert_eq!(store.retry(&unknown).await, Ok(RetryOutcome::Unknown), "{unknown}");
+    }
+}
+
+/// A cancelled delivery is handed to nobody, wherever it stood, until somebody retries it.
+pub async fn a_cancelled_delivery_rests_until_it_is_retried(bed: Bed) {
+    let store = bed.open().await;
+    store.subscribe(&[wants("app", &["inbox"])]).await.expect("open");
+    let mut ids = Vec::new();
+    for number in 0..6 {
+        let event = append(&*store, bed.event("inbox", &number.to_string())).await;
+        ids.push(hookhouse_core::DeliveryId { event, destination: destination("app"), round: 0 });
+    }
+    let cancel = async |store: &dyn EventStore, id, expected| {
+        assert_eq!(store.cancel(id).await, Ok(expected));
+    };
+    let held = leases(&*store, "app", 4).await;
+    cancel(&*store, &ids[0], CancelOutcome::Refused(DeliveryState::Leased)).await;
+    let later = bed.now() + Duration::from_secs(60);
+    settle(&*store, &held[0], bed.now(), Next::Done).await;
+    settle(&*store, &held[1], bed.now(), Next::RetryAt(later)).await;
+    settle(&*store, &held[2], bed.now(), Next::GiveUp(DeadReason::Gone)).await;
+    settle(&*store, &held[3], bed.now(), Next::Release).await;
+    cancel(&*store, &ids[0], CancelOutcome::Refused(DeliveryState::Delivered)).await;
+    // Waiting, dead, handed back, and never handed out; the last one is left alone.
+    for id in &ids[1..5] {
+        cancel(&*store, id, CancelOutcome::Cancelled).await;
+        cancel(&*store, id, CancelOutcome::Refused(DeliveryState::Cancelled)).await;
+    }
+    let replay = store.redeliver(ids[0].event, &destination("app")).await.expect("open").expect("stored");
+    cancel(&*store, &replay, CancelOutcome::Cancelled).await;
+    let backlog = store.backlogs().await.expect("open").remove(0);
+    assert_eq!((backlog.pending, backlog.waiting, backlog.dead), (1, 0, 0));
+
+    bed.advance(Duration::from_secs(120));
+    let store = bed.crash(store).await;
+    store.subscribe(&[wants("app", &["inbox"])]).await.expect("open");
+    let left = lease(&*store, "app").await;
+    assert_eq!(left.delivery, ids[5]);
+    settle(&*store, &left, bed.now(), Next::Done).await;
+    assert_idle(&*store, "app").await;
+    let query =
+        DeliveryQuery { state: Some(DeliveryState::Cancelled), limit: 10, ..DeliveryQuery::default() };
+    assert_eq!(all(&*store, query).await.len(), 5);
+
+    for (id, attempt) in [(&ids[1], 2), (&ids[2], 2), (&ids[3], 1), (&ids[4], 1), (&replay, 1)] {
+        assert_eq!(store.retry(id).await, Ok(RetryOutcome::Due));
+        let again = lease(&*store, "app").await;
+        assert_eq!((&again.delivery, again.attempt), (id, AttemptNumber(attempt)));
+        settle(&*store, &again, bed.now(), Next::Done).await;
+    }
+    assert_idle(&*store, "app").await;
+}
+
+/// What was called off before its destination came to it, and wanted again, is delivered once.
+pub async fn a_delivery_cancelled_ahead_and_retried_comes_once(bed: Bed) {
+    let store = bed.open().await;
+    store.subscribe(&[wants("app", &["inbox"])]).await.expect("open");
+    let first = append(&*store, bed.event("inbox", "1")).await;
+    let second = append(&*store, bed.event("inbox", "2")).await;
+    let of = |event| hookhouse_core::DeliveryId { event, destination: destination("app"), round: 0 };
+    assert_eq!(store.cancel(&of(second)).await, Ok(CancelOutcome::Cancelled));
+    assert_eq!(store.retry(&of(second)).await, Ok(RetryOutcome::Due));
+    let mut came: Vec<_> = leases(&*store, "app", 2).await;
+    assert_idle(&*store, "app").await;
+    came.sort_by_key(|lease| lease.event.sequence());
+    assert_eq!([came[0].delivery.event, came[1].delivery.event], [first, second]);
+    for held in &came {
+        settle(&*store, held, bed.now(), Next::Done).await;
+    }
+    let no_such_event = EventId::with_position(bed.now(), 1, 12_345);
+    let unknown = [
+        hookhouse_core::DeliveryId { round: 7, ..of(first) },
+        hookhouse_core::DeliveryId { destination: destination("nobody"), ..of(first) },
+        of(no_such_event),
+    ];
+    for unknown in unknown {
+        assert_eq!(store.cancel(&unknown).await, Ok(CancelOutcome::Unknown), "{unknown}");
     }
 }
 
@@ -307,6 +384,12 @@ pub async fn refusals_are_listed_newest_first(bed: Bed) {
     assert!(listed.is_sorted_by(|a, b| a.sequence > b.sequence));
     let of_inbox = RefusalQuery { source: Some(source("inbox")), ..query.clone() };
     assert_eq!(all_refusals(&*store, of_inbox).await.len(), 4);
+    let oldest = RefusalQuery { order: Order::OldestFirst, ..query.clone() };
+    let mut forward = all_refusals(&*store, oldest.clone()).await;
+    forward.reverse();
+    assert_eq!(forward, listed);
+    let after_two = RefusalQuery { cursor: Some(Cursor(listed[4].sequence.0)), ..oldest };
+    assert_eq!(all_refusals(&*store, after_two).await.len(), 4);
     let page = store.refusals(&query).await.expect("open");
     store.refuse(refusal(bed.now(), 7));
     let page = store.refusals(&RefusalQuery { cursor: page.next, ..query }).await.expect("open");

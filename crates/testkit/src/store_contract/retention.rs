@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hookhouse_core::delivery::Next;
-use hookhouse_core::store::Receipt;
-use hookhouse_core::{DeadReason, EventId, EventStore, StoreError};
+use hookhouse_core::store::{CancelOutcome, Receipt};
+use hookhouse_core::{Answer, DeadReason, DeliveryId, EventId, EventStore, Headers, StoreError};
 
 use super::{Bed, append, destination, eventually, lease, leases, settle, wants};
 
@@ -49,17 +49,45 @@ pub async fn age_takes_what_is_done_and_nothing_else(mut bed: Bed) {
     settle(&*store, &b[3], bed.now(), Next::Done).await;
     eventually("the leased one goes", async || !is_there(&*store, ids[3]).await).await;
     assert!(is_there(&*store, ids[2]).await && is_there(&*store, ids[4]).await);
+    let pending = DeliveryId { event: ids[4], destination: destination("b"), round: 0 };
+    assert_eq!(store.cancel(&pending).await, Ok(CancelOutcome::Cancelled));
+    eventually("the cancelled one goes", async || !is_there(&*store, ids[4]).await).await;
     store.subscribe(&[wants("a", &["inbox"])]).await.expect("open");
-    eventually("what only an unsubscribed destination wants goes", async || {
-        !is_there(&*store, ids[2]).await && !is_there(&*store, ids[4]).await
-    })
-    .await;
+    eventually("what only an unsubscribed destination wants goes", async || !is_there(&*store, ids[2]).await)
+        .await;
     assert!(is_there(&*store, young).await);
     let store = bed.reopen(store).await;
     let status = store.status().await.expect("open");
     assert_eq!(status.events, 1);
     let (_, next) = super::append_at(&*store, bed.event("inbox", "next")).await;
     assert!(next > status.head, "places are not used again");
+}
+
+/// An answer is kept for as long as its event.
+pub async fn an_answer_goes_with_its_event(mut bed: Bed) {
+    bed.settings.retention_age = Some(DAY);
+    let store = bed.open().await;
+    let event = append(&*store, bed.event("inbox", "answered")).await;
+    let answer = Answer {
+        event,
+        destination: destination("app"),
+        asked_at: bed.now(),
+        duration_ms: 1,
+        status: 200,
+        headers: Headers::default(),
+        body: "<Response/>".into(),
+        failure: None,
+        repeat_of: None,
+        passed: None,
+    };
+    store.keep_answer(answer.clone()).await.expect("open");
+    assert_eq!(store.answer(event).await, Ok(Some(answer.clone())));
+    bed.advance(2 * DAY);
+    append(&*store, bed.event("inbox", "later")).await;
+    eventually("it goes", async || !is_there(&*store, event).await).await;
+    assert_eq!(store.answer(event).await, Ok(None));
+    store.keep_answer(answer).await.expect("a call that outlives its event");
+    assert_eq!(store.answer(event).await, Ok(None));
 }
 
 /// More than the size goes, the oldest first, as long as nobody waits for it.

@@ -17,6 +17,9 @@ use crate::verifier::Verifier;
 /// As many sources as are asked whether a request would be theirs.
 const MOST_ASKED: usize = 4;
 
+/// As many paths of other sources as a request may have been meant for.
+const MOST_ROUTES: usize = 6;
+
 /// What asking one of them costs, in MACs: its keys and the spellings it knows.
 const COST_OF_ASKING: usize = 8;
 
@@ -55,6 +58,17 @@ impl<'a> Case<'a> {
             }
         }
         origins
+    }
+
+    /// Where the other sources are, as far as that is known and not where the request arrived.
+    pub(super) fn routes_of_others(&self) -> Vec<Witness<'a>> {
+        let is_elsewhere = |path: &str| path != self.request.path();
+        self.others
+            .iter()
+            .filter(|other| other.path.is_some_and(is_elsewhere))
+            .take(MOST_ROUTES)
+            .copied()
+            .collect()
     }
 
     /// The value of a header that is there once.

@@ -28,6 +28,22 @@ pub struct Context {
     pub prefixes: Vec<String>,
     /// Path and query as they may have been before something rewrote them.
     pub targets: Vec<String>,
+    /// What a proxy says it was asked for, if whoever calls this trusts it; never read from a request's own headers.
+    pub called: Called,
+}
+
+/// What a trusted proxy says that it was asked for, as far as it says so. It goes before all other suggestions, and
+/// where no suggestion explains a signature, it is told for what it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Called {
+    /// `http` or `https`.
+    pub scheme: Option<String>,
+    /// The host, without its port.
+    pub host: Option<String>,
+    /// The port. Where it is not named, it may have been any.
+    pub port: Option<u16>,
+    /// What the proxy took off the path.
+    pub prefix: Option<String>,
 }
 
 impl Context {
@@ -74,6 +90,7 @@ impl Context {
     /// Both, this one's suggestions first. What is of no use is left out.
     pub(super) fn and(&self, other: &Self) -> Self {
         let mut both = Self::default();
+        both.called(&self.called);
         for context in [self, other] {
             context.schemes.iter().for_each(|scheme| both.scheme(scheme));
             context.authorities.iter().for_each(|authority| both.authority(authority));
@@ -82,6 +99,25 @@ impl Context {
             context.targets.iter().for_each(|target| both.target(target));
         }
         both
+    }
+
+    fn called(&mut self, called: &Called) {
+        called.scheme.iter().for_each(|scheme| self.scheme(scheme));
+        called.port.iter().for_each(|port| add(&mut self.ports, *port));
+        called.prefix.iter().for_each(|prefix| self.prefix(prefix));
+        if let Some(host) = &called.host {
+            called.port.iter().for_each(|port| self.authority(&format!("{host}:{port}")));
+            self.authority(host);
+        }
+        self.called = called.clone();
+    }
+
+    /// What stood in front of a path by what a proxy kept of the target.
+    pub(super) fn prefixes_before(&mut self, path: &str) {
+        for target in self.targets.clone() {
+            let kept = target.split_once('?').map_or(target.as_str(), |(path, _)| path);
+            kept.strip_suffix(path).into_iter().for_each(|prefix| self.prefix(prefix));
+        }
     }
 
     fn scheme(&mut self, scheme: &str) {
@@ -190,6 +226,33 @@ mod tests {
         let known = Context { authorities: vec!["known".to_owned()], ..Context::default() };
         let both = known.and(&of(&[("host", "said")]));
         assert_eq!(both.authorities, ["known", "said"]);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_goes_before_all_else() {
+        let called = Called {
+            scheme: Some("https".to_owned()),
+            host: Some("hooks.example.com".to_owned()),
+            port: Some(8443),
+            prefix: Some("/edge".to_owned()),
+        };
+        let known = Context { called: called.clone(), ..Context::default() };
+        let both = known.and(&of(&[("host", "inner"), ("x-forwarded-proto", "http")]));
+        assert_eq!(both.schemes, ["https", "http"]);
+        assert_eq!(both.authorities, ["hooks.example.com:8443", "hooks.example.com", "inner"]);
+        assert_eq!((both.ports, both.prefixes), (vec![8443], vec!["/edge".to_owned()]));
+        assert_eq!(both.called, called);
+        assert_eq!(of(&[("x-forwarded-host", "hooks.example.com")]).called, Called::default());
+    }
+
+    #[test]
+    fn a_kept_target_tells_the_prefix() {
+        let mut context = of(&[("x-original-uri", "/edge/voice?x=1")]);
+        context.prefixes_before("/voice");
+        assert_eq!(context.prefixes, ["/edge"]);
+        context.prefixes_before("/edge/voice");
+        context.prefixes_before("/other");
+        assert_eq!(context.prefixes, ["/edge"]);
     }
 
     #[test]

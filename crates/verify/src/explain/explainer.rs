@@ -56,15 +56,9 @@ impl<'a> Explainer<'a> {
         let mut others: Vec<_> =
             self.witnesses.iter().filter(|witness| witness.name != source).copied().collect();
         others.sort_by_key(|witness| witness.verifier.provider() != provider);
-        let mut case = Case {
-            request,
-            reject,
-            now,
-            context: context.and(&Context::of(&request.headers)),
-            provider,
-            others,
-            budget: Budget::new(),
-        };
+        let mut context = context.and(&Context::of(&request.headers));
+        context.prefixes_before(request.path());
+        let mut case = Case { request, reject, now, context, provider, others, budget: Budget::new() };
         let findings = match own.verifier {
             Verifier::X(verifier) => x::investigate(&mut case, verifier),
             Verifier::Twilio(verifier) => twilio::investigate(&mut case, verifier),

@@ -81,7 +81,9 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
         });
         let signs_target =
             descriptor.message.iter().any(|part| matches!(part, Part::Url | Part::Path | Part::Query));
-        let targets = if signs_target { target::others(&request.target, &context) } else { Vec::new() };
+        let prefix = configured.map(Origin::prefix).unwrap_or_default();
+        let targets =
+            if signs_target { target::others(&request.target, &context, prefix) } else { Vec::new() };
         let targets = targets
             .into_iter()
             .map(|other| sent.guess(configured, &other.target, &request.body, vec![other.clue]).into_owned());

@@ -74,7 +74,7 @@ mod x;
 mod tests;
 
 pub use self::cause::Cause;
-pub use self::context::Context;
+pub use self::context::{Called, Context};
 pub use self::explainer::{Explainer, Witness};
 pub use self::explanation::{Explanation, Finding};
 pub use self::raw_http::{RawHttpError, parse_raw_http};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::cause::Cause;
-use super::context::Context;
+use super::context::{Called, Context};
 use super::explanation::{Clue, printable};
 use crate::twilio::PublicUrl;
 
@@ -46,6 +46,32 @@ impl Origin {
         };
         let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
         format!("{scheme}://{}{port}{}{target}", self.host, self.prefix).into_bytes()
+    }
+
+    /// What stands in front of every path.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What a proxy says that was called, where this is configured.
+    pub(super) fn beside(&self, called: &Called) -> Told {
+        let usual = |is_https: bool| if is_https { 443 } else { 80 };
+        let (Some(scheme), Some(host)) = (&called.scheme, &called.host) else { return Told::Nothing };
+        let is_same_host = host.eq_ignore_ascii_case(&self.host);
+        let prefix = called.prefix.as_ref().unwrap_or(&self.prefix);
+        let own_port = self.port.unwrap_or_else(|| usual(self.is_https()));
+        let is_same_port = called.port.is_none_or(|port| port == own_port);
+        let is_same_scheme = scheme.eq_ignore_ascii_case(&self.scheme);
+        if is_same_scheme && is_same_host && is_same_port && *prefix == self.prefix {
+            return Told::TheSame;
+        }
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        let port = match called.port {
+            // The usual port is not written, unless it is already.
+            Some(port) => Some(port).filter(|port| self.port == Some(*port) || *port != usual(is_https)),
+            None => self.port.filter(|_| is_same_host),
+        };
+        Told::Other(Self { scheme: scheme.clone(), host: host.clone(), port, prefix: prefix.clone() })
     }
 
     fn is_https(&self) -> bool {
@@ -122,6 +148,17 @@ impl fmt::Display for Origin {
         }
         f.write_str(&self.prefix)
     }
+}
+
+/// What a trusted proxy's word comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Too little to compare.
+    Nothing,
+    /// It was asked for what is configured.
+    TheSame,
+    /// It was asked for this.
+    Other(Origin),
 }
 
 /// Other origins than the configured one, those that differ least first.
@@ -240,6 +277,34 @@ mod tests {
         assert_eq!(codes, ["url.scheme", "url.host", "url.port", "url.prefix"]);
         assert!(clues.iter().all(|clue| clue.setting.as_deref() == Some("public_url = \"http://o:81/x\"")));
         assert!(origin("https://h").clues(&origin("https://h")).is_empty());
+    }
+
+    #[test]
+    fn a_proxys_word_is_compared_with_the_configured_url() {
+        let called = |scheme: &str, host: &str, port: Option<u16>, prefix: Option<&str>| Called {
+            scheme: Some(scheme.to_owned()).filter(|scheme| !scheme.is_empty()),
+            host: Some(host.to_owned()).filter(|host| !host.is_empty()),
+            port,
+            prefix: prefix.map(str::to_owned),
+        };
+        let other = |text: &str| Told::Other(origin(text));
+        for (configured, told, expected) in [
+            ("https://h", called("https", "H", Some(443), None), Told::TheSame),
+            ("https://h:8443/a", called("https", "h", None, Some("/a")), Told::TheSame),
+            ("https://h:8443/a", called("https", "h", Some(8443), None), Told::TheSame),
+            ("http://h", called("http", "h", Some(80), None), Told::TheSame),
+            ("http://h", called("https", "h", None, None), other("https://h")),
+            ("http://h", called("https", "h", Some(443), None), other("https://h")),
+            ("https://h", called("https", "o", None, None), other("https://o")),
+            ("https://h:8443", called("https", "o", None, None), other("https://o")),
+            ("https://h", called("https", "h", Some(8443), None), other("https://h:8443")),
+            ("https://h:8443", called("https", "h", Some(443), None), other("https://h")),
+            ("https://h:443", called("https", "h", Some(443), Some("/a")), other("https://h:443/a")),
+            ("https://h", called("", "h", None, None), Told::Nothing),
+            ("https://h", called("https", "", None, None), Told::Nothing),
+        ] {
+            assert_eq!(origin(configured).beside(&told), expected, "{configured} {told:?}");
+        }
     }
 
     #[test]

@@ -15,12 +15,16 @@ pub(super) struct Target {
     pub(super) clue: Clue,
 }
 
-/// Other targets than the one that arrived, the likeliest first.
-pub(super) fn others(received: &str, context: &Context) -> Vec<Target> {
+/// Other targets than the one that arrived, the likeliest first. `prefix` is what the configured URL puts in front of
+/// every target.
+pub(super) fn others(received: &str, context: &Context, prefix: &str) -> Vec<Target> {
     let (path, query) = split(received);
     let mut found = Found { received, targets: Vec::new() };
     for target in &context.targets {
-        found.add(target.clone(), rewritten(received, target));
+        let behind = target.strip_prefix(prefix).filter(|rest| !prefix.is_empty() && rest.starts_with('/'));
+        for target in behind.into_iter().chain([target.as_str()]) {
+            found.add(target.to_owned(), rewritten(received, target));
+        }
     }
     paths(path, &mut found, query);
     if let Some(query) = query {
@@ -47,6 +51,13 @@ fn rewritten(received: &str, original: &str) -> Clue {
     let ((path, query), (was_path, was_query)) = (split(received), split(original));
     let was = format!("it was signed for path `{}`", printable(was_path));
     if path != was_path {
+        if path.trim_end_matches('/') == was_path.trim_end_matches('/') {
+            let (done, there) =
+                if path.len() > was_path.len() { ("added", "without") } else { ("removed", "with") };
+            let detail =
+                format!("it was signed {there} the slash at the end of the path, which a proxy {done}");
+            return Clue::new(Cause::UrlSlash, detail).set(format!("path = {:?}", printable(was_path)));
+        }
         let stripped = was_path.strip_suffix(path).filter(|prefix| !prefix.is_empty());
         let added = path.strip_suffix(was_path).filter(|prefix| !prefix.is_empty());
         return match (stripped, added) {
@@ -100,6 +111,9 @@ fn paths(path: &str, found: &mut Found<'_>, query: Option<&str>) {
         let (prefix, rest) = path.split_at(at);
         found.add(joined(rest, query), prefix_added(prefix, rest));
     }
+    let doubled = "it was signed with two slashes at the beginning of the path: the URL that the provider was told has one \
+                   too many, and a proxy merged them";
+    found.add(joined(&format!("/{path}"), query), Clue::new(Cause::UrlPath, doubled));
     let spelled = |detail| Clue::new(Cause::UrlPath, detail);
     if path.contains("//") {
         let mut single = path.to_owned();
@@ -257,7 +271,7 @@ mod tests {
     use super::*;
 
     fn cause(received: &str, signed: &str) -> Option<&'static str> {
-        let found = others(received, &Context::default());
+        let found = others(received, &Context::default(), "");
         found.iter().find(|other| other.target == signed).map(|other| other.clue.cause.code())
     }
 
@@ -270,6 +284,7 @@ mod tests {
             ("/voice", "/hooks/voice", "url.prefix"),
             ("/voice?x", "/a/b/c/voice?x", "url.prefix"),
             ("/a/b", "/a//b", "url.path"),
+            ("//a/b?x", "/a/b?x", "url.path"),
             ("/a b", "/a%20b", "url.path"),
             ("/a%2f", "/a%2F", "url.path"),
             ("/a", "/a?x=1", "query.added"),
@@ -297,10 +312,12 @@ mod tests {
     fn what_a_proxy_kept_is_tried_first() {
         let cause = |received: &str, kept: &str| {
             let context = Context { targets: vec![kept.to_owned()], ..Context::default() };
-            let first = others(received, &context).swap_remove(0);
+            let first = others(received, &context, "").swap_remove(0);
             assert_eq!(first.target, kept);
             first.clue.cause.code()
         };
+        assert_eq!(cause("/voice/", "/voice"), "url.slash");
+        assert_eq!(cause("/voice?x", "/voice/?x"), "url.slash");
         assert_eq!(cause("/voice", "/app/voice"), "url.prefix");
         assert_eq!(cause("/app/voice", "/voice"), "url.prefix");
         assert_eq!(cause("/index.php", "/voice"), "url.path");
@@ -310,19 +327,29 @@ mod tests {
     }
 
     #[test]
+    fn a_kept_target_is_tried_without_what_the_url_has_already() {
+        let context = Context { targets: vec!["/edge/voice%2Din".to_owned()], ..Context::default() };
+        let first = |prefix| others("/voice-in", &context, prefix).swap_remove(0).target;
+        assert_eq!(first("/edge"), "/voice%2Din");
+        for prefix in ["", "/ed", "/other", "/edge/voice%2Din"] {
+            assert_eq!(first(prefix), "/edge/voice%2Din", "{prefix}");
+        }
+    }
+
+    #[test]
     fn the_tries_are_few_and_never_what_arrived() {
         let received = "/a/b/c//d%2f/?d=%27&c=+&b&a=%20";
-        let found = others(received, &Context::default());
+        let found = others(received, &Context::default(), "");
         assert!(found.len() < 80, "{}", found.len());
         assert!(found.iter().all(|other| other.target != received));
         let long = format!("/a?{}", "x=%27&".repeat(1_000));
-        assert!(others(&long, &Context::default()).len() < 60);
+        assert!(others(&long, &Context::default(), "").len() < 60);
     }
 
     #[test]
     fn no_query_is_told() {
         let context = Context { targets: vec!["/x?token=hush".to_owned()], ..Context::default() };
-        for other in others("/y?token=hush2", &context) {
+        for other in others("/y?token=hush2", &context, "/x") {
             let told = format!("{} {:?}", other.clue.detail, other.clue.setting);
             assert!(!told.contains("hush"), "{told}");
         }

@@ -6,7 +6,7 @@ mod sendgrid;
 mod twilio;
 mod x;
 
-use super::{Cause, Context, Explainer, Explanation, Finding, Witness};
+use super::{Called, Cause, Context, Explainer, Explanation, Finding, Witness};
 use crate::fixtures::now;
 use crate::request::Request;
 use crate::verdict::{Reject, Verdict};

@@ -4,29 +4,26 @@ use std::borrow::Cow;
 
 use data_encoding::{BASE64, BASE64URL};
 
+use self::keys::{Keys, named_shared_key};
 use super::case::Case;
 use super::cause::Cause;
 use super::explanation::{Clue, Finding, printable};
-use super::origin::{self, Origin};
+use super::origin::{self, Origin, Told};
 use super::reading::Form;
-use super::suspect::known;
-use super::trial::{Guess, Suspect, Trial};
-use super::{body, parameters, target};
+use super::trial::{Guess, Trial};
+use super::{Witness, body, parameters, target};
 use crate::descriptor::{Encoding, KeyForm, Parse};
-use crate::keyring::Keyring;
-use crate::mac::{self, MacKey};
+use crate::mac;
 use crate::request::Request;
-use crate::twilio::content::{Content, kind};
+use crate::twilio::content::kind;
 use crate::twilio::form::Parameters;
 use crate::twilio::spelling::{Kind, Spellings};
-use crate::twilio::verifier::SharedLane;
 use crate::twilio::{
     Algorithm, SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER, Verifier, digest, is_form, with_body_digest,
 };
 use crate::verdict::Reject;
 
-/// As many keys as every message is tried with.
-const MOST_KEYS: usize = 2;
+mod keys;
 
 const PLAIN: Parse = Parse::Plain { prefix: Cow::Borrowed("") };
 
@@ -56,6 +53,8 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
 
     let message = Message::of(case.request, kind);
     let (others, known) = (case.keys_of_others(KeyForm::Utf8), case.origins_of_others());
+    let mistaken = keys.mistaken_for(&others);
+    let routes = case.routes_of_others();
     let context = case.context.clone();
     let mut trial = Trial::new(readings, &mut case.budget);
     let mut search = || {
@@ -68,8 +67,15 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
             return Some(clues);
         }
         trial.stage(40);
+        if let Some(clues) = trial.search(&mistaken, accepted().take(1)) {
+            return Some(clues);
+        }
         let theirs = known.iter().take(4).map(|origin| message.guess(origin, Vec::new()));
-        if let Some(clues) = trial.search(&others, accepted().take(1).chain(theirs)) {
+        let homes = routes.iter().filter_map(|route| match route.verifier {
+            crate::Verifier::Twilio(home) => message.for_route(&Origin::of(home.urls.first()?), route),
+            _ => None,
+        });
+        if let Some(clues) = trial.search(&others, theirs.chain(homes)) {
             return Some(clues);
         }
         trial.stage(u32::MAX);
@@ -80,10 +86,12 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
             let guesses = message
                 .contents(&configured)
                 .into_iter()
+                .chain(message.handshakes(&configured))
                 .chain(origins.iter().map(|origin| message.guess(origin, origin.clues(&configured))))
                 .chain(message.parameters(&configured))
+                .chain(routes.iter().filter_map(|route| message.for_route(&configured, route)))
                 .chain(
-                    target::others(&case.request.target, &context)
+                    target::others(&case.request.target, &context, configured.prefix())
                         .into_iter()
                         .map(|other| message.at(&configured, &other.target, vec![other.clue])),
                 );
@@ -92,12 +100,13 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
     };
     let clues = search();
     let looks = trial.looks();
-    conclude(case, verifier, clues, looks)
+    conclude(case, verifier, &keys, clues, looks)
 }
 
 fn conclude(
     case: &Case<'_>,
     verifier: &Verifier,
+    keys: &Keys,
     clues: Option<Vec<Clue>>,
     looks: Vec<Clue>,
 ) -> Vec<Finding> {
@@ -125,14 +134,41 @@ fn conclude(
         findings.extend(looks.into_iter().map(Clue::likely));
     }
     if findings.is_empty() {
-        let url = verifier.urls.first().map(|url| format!("{url}{}", printable(case.request.path())));
-        findings.push(case.unexplained(&format!(
-            "most likely the auth token is not the one of the account that owns the number, or Twilio was told another \
-             URL than {}",
-            url.unwrap_or_default()
-        )));
+        findings.push(unexplained(case, verifier, keys));
     }
     findings
+}
+
+/// What is left is a guess, and a trusted proxy's word makes it a better one: it tells a wrong token from a wrong URL.
+fn unexplained(case: &Case<'_>, verifier: &Verifier, keys: &Keys) -> Finding {
+    const NOTHING: &str = "nothing that was tried makes the signature match";
+    const TOKEN: &str = "the auth token is not the one of the account that owns the number";
+    let path = printable(case.request.path());
+    let configured = verifier.urls.first().map(Origin::of);
+    let url = configured.as_ref().map(|origin| format!("{origin}{path}")).unwrap_or_default();
+    let detail = match configured.as_ref().map(|origin| (origin, origin.beside(&case.context.called))) {
+        Some((configured, Told::Other(told))) => {
+            let cause = told.clues(configured).first().map_or(Cause::Unknown, |clue| clue.cause);
+            let detail = format!(
+                "{NOTHING}, and your proxy says that it was asked for {}{path}, where `public_url` makes {url} of it",
+                printable(&told.to_string())
+            );
+            return Clue::new(cause, detail).set("public_url").likely();
+        }
+        Some((_, Told::TheSame)) => {
+            format!(
+                "{NOTHING}: most likely {TOKEN}; the URL is {url}, and your proxy says that it was asked for it"
+            )
+        }
+        Some((_, Told::Nothing)) | None => {
+            format!("{NOTHING}: most likely {TOKEN}, or Twilio was told another URL than {url}")
+        }
+    };
+    let clue = Clue::new(Cause::Unknown, detail);
+    match &keys.name {
+        Some(name) => clue.set(name).likely(),
+        None => clue.likely(),
+    }
 }
 
 /// The request names another algorithm than its SharedKey is configured with, whichever it was signed with.
@@ -157,82 +193,6 @@ fn algorithm(case: &Case<'_>, verifier: &Verifier, mut findings: Vec<Finding>) -
         }
     }
     findings
-}
-
-/// The SharedKey that the request names, whatever else it says.
-fn named_shared_key<'v>(verifier: &'v Verifier, case: &Case<'_>) -> Option<&'v SharedLane> {
-    let value = std::str::from_utf8(case.header(SIGNATURE_SETTINGS_HEADER)?).ok()?;
-    let id = value.split(',').find_map(|item| item.trim().strip_prefix("key="))?.trim();
-    verifier.shared.iter().find(|lane| lane.id == id)
-}
-
-/// The keys of the source, by how they count for this request.
-struct Keys {
-    algorithm: Algorithm,
-    active: Vec<Suspect>,
-    /// Retired ones, those of other accounts, and the active ones in other forms.
-    rest: Vec<Suspect>,
-}
-
-impl Keys {
-    fn of(verifier: &Verifier, case: &Case<'_>) -> Self {
-        let headers = &case.request.headers;
-        let named = named_shared_key(verifier, case);
-        let chosen: Vec<&Keyring<MacKey>> = match (verifier.shared_key(headers), named) {
-            (Ok(Some(lane)), _) | (Err(_), Some(lane)) => vec![&lane.keys],
-            (Err(_), None) => Vec::new(),
-            (Ok(None), _) => kind(case.request)
-                .and_then(|kind| Content::of(case.request, kind))
-                .and_then(|content| verifier.tokens_for(&content, case.request))
-                .unwrap_or_else(|_| vec![&verifier.tokens]),
-        };
-        let mut keys = Self {
-            algorithm: named.map_or(Algorithm::HmacSha1, |lane| lane.algorithm),
-            active: Vec::new(),
-            rest: Vec::new(),
-        };
-        let mut forms = Vec::new();
-        for key in chosen.iter().flat_map(|ring| ring.iter()) {
-            let secret = known(key, KeyForm::Utf8);
-            if key.is_active(case.now) {
-                keys.active.extend(secret.as_configured());
-                forms.extend(secret.forms(false));
-            } else {
-                let detail = format!("it was signed with `{}`, which is retired", key.name());
-                keys.rest.extend(secret.but(Clue::new(Cause::KeyRetired, detail).set(key.name())));
-            }
-        }
-        let is_chosen = |ring: &Keyring<MacKey>| chosen.iter().any(|known| std::ptr::eq(*known, ring));
-        let shared = verifier.shared.iter().filter(|lane| !is_chosen(&lane.keys));
-        let shared = shared.flat_map(|lane| {
-            let detail = format!(
-                "it was signed with SharedKey `{}`, and `{SIGNATURE_SETTINGS_HEADER}` does not say so",
-                lane.id
-            );
-            lane.keys.iter().map(move |key| (key, detail.clone(), "shared_keys"))
-        });
-        let accounts = verifier.accounts.iter().map(|lane| &lane.keys).chain([&verifier.tokens]);
-        let tokens = accounts.filter(|ring| !is_chosen(ring)).flat_map(|ring| ring.iter());
-        let tokens = tokens.map(|key| {
-            let detail = format!(
-                "it was signed with `{}`, which is not a token of what the request names",
-                key.name()
-            );
-            (key, detail, "accounts")
-        });
-        for (key, detail, setting) in tokens.chain(shared) {
-            let clue = Clue::new(Cause::KeyNotChosen, detail).set(setting);
-            keys.rest.extend(known(key, KeyForm::Utf8).but(clue));
-        }
-        keys.rest.extend(forms);
-        keys
-    }
-
-    /// The few that every message is tried with.
-    fn strongest(&self) -> &[Suspect] {
-        let keys = if self.active.is_empty() { &self.rest } else { &self.active };
-        keys.get(..MOST_KEYS.min(keys.len())).unwrap_or_default()
-    }
 }
 
 /// The spellings that the verifier accepts, with what it signs after them.
@@ -283,6 +243,21 @@ impl<'a> Message<'a> {
         Guess { message: vec![Cow::Owned(url), Cow::Borrowed(&self.signed)], clues }
     }
 
+    /// The same request at another source's path.
+    fn for_route(&self, origin: &Origin, route: &Witness<'_>) -> Option<Guess<'_>> {
+        let path = route.path?;
+        let target = match self.request.query() {
+            Some(query) => format!("{path}?{query}"),
+            None => path.to_owned(),
+        };
+        let detail = format!(
+            "it was signed for path `{}`, which is that of source `{}`: a proxy sends it to this one",
+            printable(path),
+            route.name
+        );
+        Some(self.at(origin, &target, vec![Clue::new(Cause::UrlPath, detail)]))
+    }
+
     /// The body taken for another kind of body.
     fn contents(&self, origin: &Origin) -> Vec<Guess<'static>> {
         if self.kind != Kind::Post || self.is_form {
@@ -313,6 +288,21 @@ impl<'a> Message<'a> {
             guesses.push(Guess { message: vec![url(target)], clues: vec![missing] });
         }
         guesses
+    }
+
+    /// A WebSocket handshake that lost what makes it one.
+    fn handshakes(&self, origin: &Origin) -> Vec<Guess<'static>> {
+        if self.kind != Kind::Get {
+            return Vec::new();
+        }
+        let detail =
+            "it was signed for wss://, as a WebSocket handshake: a proxy dropped `Upgrade` and `Connection`";
+        let slashed = format!("{}/", self.request.target);
+        let guess = |target: &str| Guess {
+            message: vec![Cow::Owned(origin.with(target, true))],
+            clues: vec![Clue::new(Cause::HeaderMissing, detail)],
+        };
+        vec![guess(&self.request.target), guess(&slashed)]
     }
 
     /// The form's parameters by other rules, on the configured URL with its port and without.

@@ -129,7 +129,7 @@ fn search(case: &mut Case<'_>, lane: &Lane, other: &Lane) -> Result<Vec<Clue>, V
             ),
             false => trial.search(
                 strongest,
-                target::others(&request.target, &context).into_iter().filter_map(|other| {
+                target::others(&request.target, &context, "").into_iter().filter_map(|other| {
                     let (_, query) = other.target.split_once('?')?;
                     Some(Guess {
                         message: vec![Cow::Owned(query.as_bytes().to_vec())],
@@ -252,8 +252,8 @@ fn token_shape(case: &Case<'_>) -> Finding {
         Some(Ok("")) => "it is empty",
         Some(Ok(token)) => match token {
             _ if CrcToken::parse(token).is_ok() => {
-                let detail =
-                    "the challenge's token is not what X sends (base64 of a UUID), and `crc` wants that";
+                let detail = "the challenge is not what X sends (a token that is the base64 of a UUID, and a nonce that is \
+                     the base64 of a time), and `crc` wants that";
                 return Clue::new(Cause::CrcToken, detail).set("crc = { shape = \"any\" }").proven();
             }
             _ if token.contains('{') => "it looks like JSON, which an event is: signing it could forge one",

@@ -93,6 +93,7 @@ impl Verifier {
             variant: None,
             covers: descriptor.covers(),
             identity: self.identity(request, time.map(|(_, text)| text)),
+            elements: Vec::new(),
             event_type: descriptor
                 .event_type
                 .as_ref()

@@ -19,14 +19,15 @@
 //! # Repeats
 //!
 //! Of one ECDSA signature anybody can make a second one that is as valid (`s` and `n - s`), so a request is never known
-//! by its signature: a repeat is the same time and the same body. The `sg_event_id` of each event in a batch is the
-//! application's to look at.
+//! by its signature: a repeat is the same time and the same body, or a batch of which every event has come before, known
+//! by its `sg_event_id` and all that it says ([`read`]).
 //!
 //! # Not supported
 //!
 //! The OAuth 2.0 option of the Event Webhook, and Inbound Parse, which is another product and not signed.
 
 pub(crate) mod key;
+mod reading;
 mod settings;
 mod verifier;
 
@@ -34,6 +35,7 @@ mod verifier;
 mod tests;
 
 pub use self::key::{public_key, sign};
+pub use self::reading::read;
 pub use self::settings::Settings;
 pub use self::verifier::Verifier;
 

@@ -78,6 +78,10 @@ fn a_repeat_is_known_by_its_time_and_body_and_not_by_its_signature() {
     assert_eq!(identity("1600112502", BODY), identity("1600112502", BODY));
     assert_ne!(identity("1600112502", BODY), identity("1600112503", BODY));
     assert_ne!(identity("1600112502", BODY), identity("1600112502", "[]"));
+    let elements = |time: &str, body: &str| evidence(judge(time, &signature(time, body), body)).elements;
+    let event = r#"{"event":"open","sg_event_id":"1"}"#;
+    let batch = elements("1600112503", &format!("[{}, {event}]", event.replace("\"1\"", "\"2\"")));
+    assert_eq!(elements("1600112502", &format!("[{event}]")), batch[1..], "whichever time, whichever batch");
 }
 
 /// The same signature with `n - s` for its `s`: as valid as the first, and made without the key.

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use jiff::Timestamp;
 
 use super::key::PublicKey;
-use super::{SIGNATURE_HEADER, Settings, TIMESTAMP_HEADER};
+use super::{SIGNATURE_HEADER, Settings, TIMESTAMP_HEADER, reading};
 use crate::descriptor::TimestampUnit;
 use crate::json;
 use crate::keyring::{Keyring, Named, NoMatch};
@@ -78,6 +78,7 @@ impl Verifier {
                 return Err(Reject::Stale { age_seconds, tolerance_seconds });
             }
         }
+        let reading = reading::read(&request.body);
         Ok(Evidence {
             provider: Cow::Borrowed("sendgrid"),
             scheme: Cow::Borrowed("sendgrid-ecdsa-p256-sha256"),
@@ -85,7 +86,8 @@ impl Verifier {
             variant: None,
             covers: Covers::BodyAndParts,
             identity: Some(Identity::of(&[b"sendgrid", time, &mac::sha256(&request.body)])),
-            event_type: json::text_at_first(&request.body, ["event"]).and_then(|text| json::label(&text)),
+            elements: reading.elements,
+            event_type: reading.event_type,
         })
     }
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::digest::Announced as AnnouncedDigest;
 use super::form::Parameters;
 use super::spelling::Kind;
-use super::{event, is_form};
+use super::{event, is_form, reading};
+use crate::batch::Batch;
 use crate::request::{Headers, Request};
 use crate::verdict::{Covers, Reject};
 
@@ -76,16 +77,17 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// What to call the event.
-    pub(crate) fn event_type(&self, request: &Request) -> Option<String> {
-        match self.covers {
+    /// What to call the event, and what it is made of.
+    pub(crate) fn reading(&self, request: &Request) -> Batch {
+        let event_type = match self.covers {
+            Covers::UrlAndBodyDigest => return reading::read(&request.body),
             Covers::Url => {
                 let query = request.query().unwrap_or_default();
                 event::event_type(&Parameters::read(query.as_bytes()))
             }
-            Covers::UrlAndBodyDigest => event::event_type_of_json(&request.body),
             _ => event::event_type(&self.parameters),
-        }
+        };
+        Batch { event_type, elements: Vec::new() }
     }
 }
 

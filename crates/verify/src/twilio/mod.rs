@@ -62,6 +62,7 @@
 //! |---|---|---|
 //! | messages, calls, recordings | form | `message.received`, `message.<status>`, `call.<status>`, `recording.<status>` |
 //! | Conversations | form | its `EventType`: `onMessageAdded` |
+//! | conferences | form | `conference.<StatusCallbackEvent>`: `conference.participant-join` |
 //! | TaskRouter events | form | its `EventType`: `task.created` |
 //! | TaskRouter assignment callback | form | `reservation.assignment` |
 //! | Debugger webhook | form with a JSON `Payload` | `debugger.<level>`: `debugger.error` |
@@ -71,11 +72,12 @@
 //!
 //! There is no time and no nonce, and the message has no delimiters: bytes can be moved between query, keys and values
 //! under the same signature. So a repeat is recognised by method, path and *signature*, whatever its parameters look
-//! like, and a source must be bound to its exact path and methods. That holds for every product: a retry of Twilio's is
-//! the same request, so it has the same signature, also where a body has ids of its own (the `id` of an Event Streams
-//! event, the SID and the status of a callback). Those tell repeats in what an application does with the event: two
-//! sinks or two callbacks may report one id with reason, so here they do not make two requests one. No header but the
-//! signature is vouched for, `I-Twilio-Idempotency-Token` included.
+//! like, and a source must be bound to its exact path and methods. A retry of Twilio's is the same request, so it has the
+//! same signature. No header but the signature is vouched for, `I-Twilio-Idempotency-Token` included.
+//!
+//! Event Streams are the exception: they come at least once, and an event that comes again may come in another batch. So
+//! besides that a request is a repeat when each of its CloudEvents has come before, known by its `id` and all that it
+//! says ([`read`]). The SID and the status of a callback are not used so: two callbacks may report one with reason.
 //!
 //! # Not supported
 //!
@@ -85,6 +87,7 @@ pub(crate) mod content;
 pub(crate) mod digest;
 mod event;
 pub(crate) mod form;
+mod reading;
 mod settings;
 mod settings_header;
 pub(crate) mod spelling;
@@ -94,6 +97,7 @@ pub(crate) mod verifier;
 #[cfg(test)]
 mod tests;
 
+pub use self::reading::read;
 pub use self::settings::{Account, Algorithm, Settings, SharedKey};
 pub use self::url::PublicUrl;
 pub use self::verifier::Verifier;

@@ -464,3 +464,22 @@ fn debug_shows_no_secret() {
     let verifier = with("https://user:hush@h", |settings| settings.tokens = vec![key("t", "hush")]);
     assert!(!format!("{verifier:?}").contains("hush"));
 }
+
+#[test]
+fn an_event_stream_is_known_by_its_events_besides_its_signature() {
+    let judge = |body: &str| {
+        let target = format!("/hook?bodySHA256={}", digest::of(body.as_bytes()));
+        let signed = signature(&format!("https://h.example{target}"), "");
+        let headers = [("content-type", "application/json"), (SIGNATURE_HEADER, signed.as_str())];
+        evidence(verifier("https://h.example").verify(post(&target, &headers, body.to_owned()), now()))
+    };
+    let event = |id: u8| {
+        format!(r#"{{"specversion":"1.0","type":"com.twilio.voice","source":"/v1/x","id":"EZ{id}"}}"#)
+    };
+    let (alone, batch) = (judge(&event(1)), judge(&format!("[{},{}]", event(2), event(1))));
+    assert_ne!(alone.identity, batch.identity);
+    assert_eq!(alone.event_type.as_deref(), Some("com.twilio.voice"));
+    assert_eq!((alone.elements.len(), batch.elements.len()), (1, 2));
+    assert_eq!(alone.elements[0], batch.elements[1]);
+    assert_eq!(judge("{}").elements, []);
+}

@@ -112,6 +112,7 @@ impl Verifier {
         if let Some(digest) = content.digest {
             digest.check(&request.body)?;
         }
+        let reading = content.reading(request);
         Ok(Evidence {
             provider: Cow::Borrowed("twilio"),
             scheme: Cow::Borrowed(scheme(kind, content.covers, algorithm)),
@@ -124,7 +125,8 @@ impl Verifier {
                 request.path().as_bytes(),
                 signature,
             ])),
-            event_type: content.event_type(request),
+            elements: reading.elements,
+            event_type: reading.event_type,
         })
     }
 

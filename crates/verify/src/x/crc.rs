@@ -40,7 +40,7 @@ impl<'a> CrcToken<'a> {
         &self.0
     }
 
-    /// Whether it is what X sends: base64 of a 36-character UUID.
+    /// Whether it is what X sends: base64 of a 36-character UUID, 48 characters.
     #[must_use]
     pub fn is_usual(&self) -> bool {
         BASE64.decode(self.0.as_bytes()).is_ok_and(|uuid| {
@@ -118,6 +118,11 @@ impl<'a> Query<'a> {
         let rebuilt = [b"crc_token=", self.token.0.as_bytes(), b"&nonce=", nonce].concat();
         messages.push(Cow::Owned(rebuilt));
         messages
+    }
+
+    /// Whether it is what X sends: such a token, and a nonce with a time in it.
+    pub(crate) fn is_usual(&self) -> bool {
+        self.token.is_usual() && self.sent_at().is_some()
     }
 
     /// The time in the nonce, if it is the unpadded base64 of one in milliseconds.

@@ -12,9 +12,9 @@
 //!   `{"response_token":"sha256=…"}` over the token, with the same key. Whether X signs the challenge is not promised:
 //!   a signature is checked where there is one, over the raw query and then over `crc_token=…&nonce=…` rebuilt from the
 //!   decoded values, and the answer is made with the key that verified.
-//! * Nothing in the scheme carries a time. A repeat is recognised by its body; a signed challenge's nonce happens to be
-//!   the base64 of the sending time in milliseconds, which is undocumented: it makes a note, and a refusal only where
-//!   [`CrcPolicy::max_age`] asks for one.
+//! * Nothing in the scheme carries a time. A repeat is recognised by its body, and by what the body is made of
+//!   ([`reading`]); a challenge's nonce happens to be the base64 of the sending time in milliseconds, which is
+//!   undocumented: of a signed one it makes a note, and a refusal only where [`CrcPolicy::max_age`] asks for one.
 //!
 //! # Why the challenge is no signing oracle
 //!
@@ -29,18 +29,20 @@
 //!
 //! # Not supported
 //!
-//! OAuth 1.0a request signing, which is X's API and not its webhooks. Duplicates by element ids: a repeat is the same
-//! body.
+//! OAuth 1.0a request signing, which is X's API and not its webhooks.
 
-mod body;
+mod cost;
 pub(crate) mod crc;
+pub mod reading;
 mod settings;
 pub(crate) mod verifier;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::cost::Cost;
 pub use self::crc::{CrcToken, crc_response};
+pub use self::reading::{Element, Family, Reading, read};
 pub use self::settings::{CrcKey, CrcPolicy, CrcShape, CrcSignature, Settings};
 pub use self::verifier::Verifier;
 use crate::descriptor::{Digest, Encoding};

@@ -42,10 +42,11 @@ pub enum CrcSignature {
 /// Which tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CrcShape {
-    /// Any [`CrcToken`](super::CrcToken).
+    /// Any [`CrcToken`](super::CrcToken), as X's own guide has users try `foo`.
     #[default]
     Any,
-    /// Only what X sends today: base64 of a UUID.
+    /// Only what X sends today: base64 of a UUID, beside a nonce that is the base64 of a time. Whoever asks can then
+    /// choose among meaningless values alone; if X changes its challenge, none is answered.
     XStrict,
 }
 

@@ -222,7 +222,100 @@ fn x10_the_browser_check_of_the_guide_is_answered() {
     assert_eq!(code(strict.verify(get("/x?crc_token=foo", &[]), now())), "crc.token_shape");
     let bare_uuid = "/x?crc_token=9b4507b3-9040-4669-9ca3-6b94edb50553";
     assert_eq!(code(strict.verify(get(bare_uuid, &[]), now())), "crc.token_shape");
-    assert!(!handshake(strict.verify(get(&format!("/x?crc_token={TOKEN}"), &[]), now())).signed);
+    for nonce in ["", "&nonce=", "&nonce=foo", "&nonce=bm9uY2U", "&nonce=MTc5N*"] {
+        let target = format!("/x?crc_token={TOKEN}{nonce}");
+        assert_eq!(code(strict.verify(get(&target, &[]), now())), "crc.token_shape", "{nonce}");
+    }
+    assert!(!handshake(strict.verify(get(&format!("/x?{}", query_sent(1)), &[]), now())).signed);
+}
+
+/// Every combination of what a policy can say, with both keys, and a former consumer secret besides.
+fn every_policy() -> impl Iterator<Item = (CrcPolicy, Verifier)> {
+    let signatures = [CrcSignature::IfPresent, CrcSignature::Require];
+    let shapes = [CrcShape::Any, CrcShape::XStrict];
+    let keys = [CrcKey::Consumer, CrcKey::Oauth2];
+    let ages = [None, Some(Duration::from_secs(60))];
+    signatures
+        .into_iter()
+        .flat_map(move |signature| shapes.map(|shape| (signature, shape)))
+        .flat_map(move |(signature, shape)| keys.map(|key| (signature, shape, key)))
+        .flat_map(move |(signature, shape, key)| {
+            ages.map(|max_age| CrcPolicy { signature, shape, key, max_age })
+        })
+        .map(|crc| {
+            let consumer = vec![key("consumer_secret", CONSUMER), key("previous_secrets[0]", "former")];
+            let settings = Settings { consumer, oauth2: vec![key("oauth2_client_secret", OAUTH2)], crc };
+            (crc, Verifier::new(settings).unwrap())
+        })
+}
+
+/// During a rotation X may still challenge with the former key: it is answered with that one. Whoever does not sign is
+/// answered with the current key of the kind that the policy names.
+#[test]
+fn in_every_mode_a_signed_challenge_chooses_the_key_and_an_unsigned_one_does_not() {
+    let query = query_sent(1);
+    let target = format!("/x?{query}");
+    for (policy, verifier) in every_policy() {
+        for (header, name, text) in [
+            (SIGNATURE_HEADER, "consumer_secret", CONSUMER),
+            (SIGNATURE_HEADER, "previous_secrets[0]", "former"),
+            (OAUTH2_SIGNATURE_HEADER, "oauth2_client_secret", OAUTH2),
+        ] {
+            let signature = sign_get(&secret(text), &query);
+            let answer = handshake(verifier.verify(get(&target, &[(header, &signature)]), now()));
+            assert_eq!((answer.key.as_str(), answer.signed), (name, true), "{policy:?}");
+            assert_eq!(answer.body, crc_response(&secret(text), TOKEN).unwrap(), "{policy:?}");
+            assert_eq!(answer.sent_at.map(|at| at.as_second()), Some(NOW - 1));
+        }
+        let unsigned = verifier.verify(get(&target, &[]), now());
+        if policy.signature == CrcSignature::Require {
+            assert_eq!(code(unsigned), "crc.sig_missing", "{policy:?}");
+            continue;
+        }
+        let answer = handshake(unsigned);
+        let expected = match policy.key {
+            CrcKey::Consumer => ("consumer_secret", false),
+            CrcKey::Oauth2 => ("oauth2_client_secret", false),
+        };
+        assert_eq!((answer.key.as_str(), answer.signed), expected, "{policy:?}");
+    }
+}
+
+/// Cases X05 to X09, X12 and X13 whatever the policy, asked by a stranger and by somebody who can sign.
+#[test]
+fn in_every_mode_nothing_but_an_opaque_token_is_signed_and_nothing_but_an_object_is_an_event() {
+    let long = "a".repeat(257);
+    let ill = [
+        ("crc_token=%7B%22for_user_id%22%3A%221%22%7D", "crc.token_shape"),
+        ("crc_token=crc_token%3DA%26nonce%3DB", "crc.token_shape"),
+        ("crc_token=crc_token%3DAAAAAAAAAAAAAAAA", "crc.token_shape"),
+        ("crc_token=", "crc.token_shape"),
+        ("crc_token=a+b", "crc.token_shape"),
+        ("crc_token=a%00", "crc.token_shape"),
+        ("", "crc.token_shape"),
+        (&format!("crc_token={long}"), "crc.token_shape"),
+        ("crc_token=a&crc_token=b", "crc.duplicate_param"),
+        ("crc_token=a&nonce=b&nonce=c", "crc.duplicate_param"),
+    ];
+    for (policy, verifier) in every_policy() {
+        for (query, expected) in ill {
+            let query = format!("{query}&nonce=MTc5NTMwNTU5OTAwMA");
+            let query =
+                if expected == "crc.duplicate_param" { query.replace("&nonce=M", "&x=M") } else { query };
+            let signature = sign_get(&secret(CONSUMER), &query);
+            for headers in [&[][..], &[(SIGNATURE_HEADER, signature.as_str())]] {
+                let judged = verifier.verify(get(&format!("/x?{query}"), headers), now());
+                assert_eq!(code(judged), expected, "{query} {policy:?}");
+            }
+        }
+        for (header, text) in [(SIGNATURE_HEADER, CONSUMER), (OAUTH2_SIGNATURE_HEADER, OAUTH2)] {
+            for body in [TOKEN, "1234567890123456", "true", "[]", "\"s\""] {
+                let signature = sign_post(&secret(text), body.as_bytes());
+                let judged = verifier.verify(post("/x", &[(header, &signature)], body), now());
+                assert_eq!(code(judged), "x.body_not_object", "{body} {policy:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -367,6 +460,11 @@ fn x29_a_repeat_has_the_same_identity_and_another_body_does_not() {
     let identity = |body| evidence(signed_post(CONSUMER, body)).identity;
     assert_eq!(identity(BODY), identity(BODY));
     assert_ne!(identity(BODY), identity("{}"));
+    // Its elements are known in any other body.
+    let elements = |body: &str| evidence(signed_post(CONSUMER, body)).elements;
+    assert_eq!(elements(BODY).len(), 1);
+    assert_eq!(elements(BODY), elements(&BODY.replace("\"hi\"", " \"h\\u0069\" ")));
+    assert_ne!(elements(BODY), elements(&BODY.replace("\"-1\"", "\"1\"")));
 }
 
 #[test]

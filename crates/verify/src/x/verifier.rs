@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::crc::Query;
 use super::settings::{CrcKey, CrcPolicy, CrcShape, CrcSignature, Settings};
-use super::{OAUTH2_SIGNATURE_HEADER, PREFIX, SIGNATURE_HEADER, body};
+use super::{OAUTH2_SIGNATURE_HEADER, PREFIX, SIGNATURE_HEADER, reading};
 use crate::descriptor::{Digest, Encoding};
 use crate::json;
 use crate::keyring::{Keyring, Named, NoMatch};
@@ -89,6 +89,7 @@ impl Verifier {
         if !json::is_object(&request.body) {
             return Err(Reject::BodyNotObject);
         }
+        let reading = reading::read(&request.body);
         Ok(Evidence {
             provider: Cow::Borrowed("x"),
             scheme: Cow::Borrowed(lane.scheme),
@@ -96,7 +97,8 @@ impl Verifier {
             variant: None,
             covers: Covers::Body,
             identity: Some(Identity(mac::sha256(&request.body))),
-            event_type: body::event_type(&request.body),
+            elements: reading.elements.into_iter().map(|element| element.identity).collect(),
+            event_type: reading.event_type,
         })
     }
 
@@ -106,13 +108,12 @@ impl Verifier {
         }
         let query = Query::parse(request.query())?;
         let token = query.token();
-        let usual = token.is_usual();
-        if self.crc.shape == CrcShape::XStrict && !usual {
+        if self.crc.shape == CrcShape::XStrict && !query.is_usual() {
             return Err(Reject::CrcTokenShape);
         }
         let signer = self.challenge_signer(request, &query, now)?;
         let mut notes = Vec::new();
-        if !usual {
+        if !token.is_usual() {
             notes.push("shape=unusual");
         }
         if signer.is_some() && self.is_stale(&query, now)? {
@@ -131,6 +132,7 @@ impl Verifier {
             body: token.answer(key.key()),
             key: key.name().to_owned(),
             signed: signer.is_some(),
+            sent_at: query.sent_at(),
             notes,
         })
     }

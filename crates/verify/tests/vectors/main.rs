@@ -6,6 +6,7 @@
 mod sendgrid;
 mod twilio;
 mod x;
+mod x_events;
 
 use hookhouse_verify::{Key, Reject, Request, Secret, Verdict};
 use jiff::Timestamp;

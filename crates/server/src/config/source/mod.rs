@@ -4,10 +4,13 @@
 //! chosen by it. A tagged enum would do the same in one pass and lose every place in the file on the way.
 //!
 //! [`mod@path`], [`answer`] and [`allow`] are keys that every source has; [`provider`] chooses among [`x`], [`twilio`]
-//! and [`scheme`] (with [`described`]), which read the provider's own; [`keys`] reads their secrets.
+//! and [`scheme`] (with [`described`]), which read the provider's own, X with [`crc`]
+//! and [`api`]; [`keys`] reads their secrets.
 
 mod allow;
 mod answer;
+mod api;
+mod crc;
 mod described;
 mod keys;
 mod login;
@@ -26,6 +29,7 @@ use serde::Deserialize;
 
 use self::allow::Mode;
 use self::answer::RawAnswer;
+use self::api::RawPlatform;
 use self::login::{RawBasic, RawDigest};
 use self::provider::Provider;
 pub use self::provider::providers;
@@ -79,6 +83,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) public_url: &'a Field<PublicUrl>,
     /// The names in `[destination.NAME]`, those of faulty sections too.
     pub(super) destinations: &'a [&'a str],
+    /// Those of them that take records and answer nobody.
+    pub(super) orgs: &'a [&'a DestinationName],
 }
 
 /// A source as far as it could be read: what the checks across sections need, and the source itself if it is whole.
@@ -105,12 +111,19 @@ pub(super) fn read(
     let url = if own_url.is_missing() { around.public_url } else { &own_url };
 
     let scheme = provider.and_then(|provider| provider.scheme(label, section, url, loader));
+    let is_x = matches!(provider, Some(Provider::X));
+    let platform: Option<RawPlatform> = is_x.then(|| section.read());
     provider::finish(provider, section, loader);
     let basic = login::basic(&raw.basic_auth, loader);
     let digest = login::digest(&raw.digest_auth, loader);
-    let relay = relay::read(&raw.relay, around.destinations, loader);
+    let relay = relay::read(&raw.relay, around, loader);
 
     let path = path::read(&raw.path, section, loader);
+    let (api, heal) = platform.map_or((None, false), |platform| {
+        let signer = scheme.as_ref().and_then(|scheme| scheme.signer.as_ref());
+        let path = path.as_ref().map(|(path, _)| path.as_str());
+        platform.settings(&api::Around { signer, url, path }, loader)
+    });
     let methods = methods(&raw.methods, provider, loader);
     let answer = answer::read(&raw.answer, provider, loader);
     let allow_ips = allow::read(&raw.allow_ips, &raw.allow_ips_mode, loader);
@@ -135,6 +148,9 @@ pub(super) fn read(
             answer,
             allow_ips,
             addresses: Counters::default(),
+            challenge_limit: scheme.challenge_limit,
+            api,
+            heal,
         }),
         _ => None,
     };

@@ -12,6 +12,7 @@ use super::super::section::Section;
 use super::super::suggestion::did_you_mean;
 use super::keys::SecretField;
 use super::{scheme, twilio, x};
+use crate::crc::Limiter;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,14 @@ pub(super) enum Provider {
 pub(super) struct Scheme {
     pub(super) verifier: Verifier,
     pub(super) signer: Option<SourceSigner>,
+    pub(super) challenge_limit: Option<Limiter>,
+}
+
+impl Scheme {
+    /// One without challenges.
+    pub(super) fn new(verifier: Verifier, signer: Option<SourceSigner>) -> Self {
+        Self { verifier, signer, challenge_limit: None }
+    }
 }
 
 /// Keys that some providers have, and which.
@@ -86,7 +95,7 @@ impl Provider {
             Self::SendGrid => scheme::read_sendgrid(source, section, loader),
             Self::Known(row) => scheme::read_known(row, source, section, url, loader),
             Self::Hmac => scheme::read_described(source, section, url, loader),
-            Self::Unsigned => Some(Scheme { verifier: Verifier::Unsigned, signer: None }),
+            Self::Unsigned => Some(Scheme::new(Verifier::Unsigned, None)),
         }
     }
 }

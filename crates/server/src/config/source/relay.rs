@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::super::diagnostic::{Code, Diagnostic};
 use super::super::field::Field;
 use super::super::loader::Loader;
 use super::super::model::{OnFailure, RelaySettings};
 use super::super::units::Period;
 use super::answer::{RawAnswer, read_given};
-use super::destination;
+use super::{Surroundings, destination};
 
 /// Below Twilio's fifteen seconds, with time for the way back.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -18,11 +19,18 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// No provider waits for longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// A Media Stream says something fifty times a second, a conversation nothing while nobody speaks.
+const IDLE: Duration = Duration::from_mins(5);
+
+/// What a connection may last anyway.
+const LONGEST_IDLE: Duration = Duration::from_hours(24);
+
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table: { to, deadline, on_failure, fallback }")]
+#[serde(default, deny_unknown_fields, expecting = "a table: { to, deadline, idle, on_failure, fallback }")]
 pub(super) struct RawRelay {
     to: Field<String>,
     deadline: Field<Period>,
+    idle: Field<Period>,
     on_failure: Field<OnFailure>,
     fallback: Field<RawAnswer>,
 }
@@ -39,7 +47,7 @@ impl<'de> Deserialize<'de> for OnFailure {
 
 pub(super) fn read(
     field: &Field<RawRelay>,
-    destinations: &[&str],
+    around: &Surroundings<'_>,
     loader: &Loader<'_>,
 ) -> Option<RelaySettings> {
     let given = field.given()?;
@@ -58,10 +66,27 @@ pub(super) fn read(
         }
         given.value.0
     });
-    let to = raw.to.given().and_then(|given| destination(given, destinations, loader));
+    let idle = raw.idle.given().map_or(IDLE, |given| {
+        if given.value.0.is_zero() || given.value.0 > LONGEST_IDLE {
+            loader.report.value(&given.span, "`idle` is from 1ms to 24h: no connection lasts for longer");
+        }
+        given.value.0
+    });
+    let to = raw.to.given().and_then(|given| {
+        let name = destination(given, around.destinations, loader)?;
+        if around.orgs.contains(&&name) {
+            let message = format!("`{name}` is a Salesforce org: it answers no sender");
+            loader.report.push(
+                Diagnostic::error(Code::Value, &given.span, message)
+                    .help(format!("deliver to it: `deliver = [\"{name}\"]`")),
+            );
+        }
+        Some(name)
+    });
     Some(RelaySettings {
         to: to?,
         deadline,
+        idle,
         on_failure: raw.on_failure.value().copied().unwrap_or_default(),
         fallback: raw.fallback.given().map(|given| read_given(given, loader)),
     })

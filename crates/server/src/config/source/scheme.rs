@@ -66,7 +66,7 @@ pub(super) fn read_sendgrid(source: &str, section: &Section<'_>, loader: &Loader
     let mut ring = ring(source, "sendgrid", loader);
     let public_keys = keys("public_key", section, &mut ring)?;
     match sendgrid::Verifier::new(sendgrid::Settings { public_keys, tolerance: None }) {
-        Ok(verifier) => Some(Scheme { verifier: Verifier::SendGrid(verifier), signer: None }),
+        Ok(verifier) => Some(Scheme::new(Verifier::SendGrid(verifier), None)),
         Err(error) => {
             ring.report(&error, &section.span);
             None
@@ -106,7 +106,7 @@ fn build(
     let signer = SourceSigner { signer: Signer::Hmac(descriptor.clone()), secret };
     let urls = url.value().cloned().into_iter().collect();
     match hmac::Verifier::new(provider, descriptor, keys, urls) {
-        Ok(verifier) => Some(Scheme { verifier: Verifier::Hmac(verifier), signer: Some(signer) }),
+        Ok(verifier) => Some(Scheme::new(Verifier::Hmac(verifier), Some(signer))),
         Err(SchemeError::NoPublicUrl) => {
             if url.is_missing() {
                 section.missing(

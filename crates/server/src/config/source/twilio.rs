@@ -76,10 +76,10 @@ pub(super) fn read(
     };
     let tokens = current.into_iter().chain(former).collect();
     match twilio::Verifier::new(twilio::Settings { urls: vec![url], tokens, shared_keys, accounts }) {
-        Ok(verifier) => Some(Scheme {
-            verifier: Verifier::Twilio(verifier),
-            signer: Some(SourceSigner { signer: Signer::Twilio { algorithm, shared_key }, secret }),
-        }),
+        Ok(verifier) => {
+            let signer = SourceSigner { signer: Signer::Twilio { algorithm, shared_key }, secret };
+            Some(Scheme::new(Verifier::Twilio(verifier), Some(signer)))
+        }
         Err(error) => {
             ring.report(&error, &section.span);
             None

@@ -2,17 +2,18 @@
 
 use hookhouse_verify::Verifier;
 use hookhouse_verify::sign::Signer;
-use hookhouse_verify::x::{self, CrcKey, CrcPolicy, CrcShape, CrcSignature};
+use hookhouse_verify::x::{self, CrcKey, CrcPolicy};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::super::field::Field;
 use super::super::loader::Loader;
 use super::super::model::SourceSigner;
 use super::super::reuse::Role;
 use super::super::section::Section;
+use super::crc::RawCrc;
 use super::keys::{FormerField, KeyRing, SecretField};
 use super::provider::Scheme;
+use crate::crc::Limiter;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -21,47 +22,12 @@ struct RawX {
     oauth2_client_secret: SecretField,
     previous_secrets: FormerField,
     crc: Field<RawCrc>,
-    heal: Field<bool>,
-    api: Field<IgnoredAny>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, expecting = "a table: { signature, rate, shape, key }")]
-struct RawCrc {
-    signature: Field<RawCrcSignature>,
-    rate: Field<String>,
-    shape: Field<RawCrcShape>,
-    key: Field<RawCrcKey>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RawCrcSignature {
-    IfPresent,
-    Require,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RawCrcShape {
-    Any,
-    XStrict,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum RawCrcKey {
-    Consumer,
-    Oauth2,
 }
 
 pub(super) fn read(source: &str, section: &Section<'_>, loader: &Loader<'_>) -> Option<Scheme> {
     let raw: RawX = section.read();
-    if raw.heal.value() == Some(&true) {
-        loader.not_built(&raw.heal, "heal", "leave it out, and register the webhook at X yourself");
-    }
-    loader.not_built(&raw.api, "api", "leave it out: nothing calls X's API yet");
-    let crc = raw.crc.value().map_or_else(CrcPolicy::default, |raw| crc(raw, loader));
+    let crc = raw.crc.value().map_or_else(CrcPolicy::default, RawCrc::policy);
+    let rate = raw.crc.value().and_then(|raw| raw.rate(loader));
 
     let mut ring = KeyRing::new(loader, Role::Responder { source: source.to_owned() });
     let current = ring.key("consumer_secret", &raw.consumer_secret);
@@ -88,33 +54,13 @@ pub(super) fn read(source: &str, section: &Section<'_>, loader: &Loader<'_>) -> 
     let consumer = current.into_iter().chain(former).collect();
     let settings = x::Settings { consumer, oauth2: oauth2.into_iter().collect(), crc };
     match x::Verifier::new(settings) {
-        Ok(verifier) => Some(Scheme { verifier: Verifier::X(verifier), signer: Some(signer) }),
+        Ok(verifier) => Some(Scheme {
+            challenge_limit: rate.map(Limiter::new),
+            ..Scheme::new(Verifier::X(verifier), Some(signer))
+        }),
         Err(error) => {
             ring.report(&error, &section.span);
             None
         }
-    }
-}
-
-fn crc(raw: &RawCrc, loader: &Loader<'_>) -> CrcPolicy {
-    if let Some(rate) = raw.rate.given()
-        && rate.value != "off"
-    {
-        loader.not_built_at(&rate.span, "a rate limit for challenges", "`rate = \"off\"`");
-    }
-    CrcPolicy {
-        signature: match raw.signature.value() {
-            Some(RawCrcSignature::Require) => CrcSignature::Require,
-            Some(RawCrcSignature::IfPresent) | None => CrcSignature::IfPresent,
-        },
-        shape: match raw.shape.value() {
-            Some(RawCrcShape::XStrict) => CrcShape::XStrict,
-            Some(RawCrcShape::Any) | None => CrcShape::Any,
-        },
-        key: match raw.key.value() {
-            Some(RawCrcKey::Oauth2) => CrcKey::Oauth2,
-            Some(RawCrcKey::Consumer) | None => CrcKey::Consumer,
-        },
-        ..CrcPolicy::default()
     }
 }

@@ -11,6 +11,13 @@ const FILES: &[(Code, &str)] = &[
         Code::AllowIpsMixed,
         "[source.a]\nprovider = \"none\"\npath = \"/a\"\nallow_ips = [\"@x\", \"10.0.0.0/8\"]\n",
     ),
+    (Code::Certificate, "[server]\ntls = { cert = \"tls/good.pem\", key = \"tls/other.key\" }\n"),
+    (Code::CertificateChain, "[server]\ntls = { cert = \"tls/disordered.pem\", key = \"tls/good.key\" }\n"),
+    (Code::CertificateExpired, "[server]\ntls = { cert = \"tls/expired.pem\", key = \"tls/expired.key\" }\n"),
+    (
+        Code::CertificateName,
+        "[server]\nhosts = [\"hooks.example.org\"]\ntls = { cert = \"tls/good.pem\", key = \"tls/good.key\" }\n",
+    ),
     (Code::Cidr, "[source.a]\nprovider = \"none\"\npath = \"/a\"\nallow_ips = [\"10.0.0.1/8\"]\n"),
     (
         Code::DestinationDenied,
@@ -26,7 +33,7 @@ const FILES: &[(Code, &str)] = &[
         Code::MissingSecret,
         "[source.a]\nprovider = \"github\"\npath = \"/a\"\nsecret = { env = \"NOT_SET\" }\n",
     ),
-    (Code::NotBuilt, "[server]\ntls = { cert = \"tls/cert.pem\", key = \"tls/key.pem\" }\n"),
+    (Code::NotBuilt, "[store]\nurl = \"nats://host:4222\"\n"),
     (
         Code::PathOverlap,
         "[source.a]\nprovider = \"none\"\npath = \"/a\"\n\n[source.b]\nprovider = \"none\"\npath = \"/a\"\n",

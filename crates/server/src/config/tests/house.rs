@@ -2,7 +2,10 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::LazyLock;
 
+use hookhouse_testkit::certificate::{Authority, Certified, Wanted};
+use jiff::civil::date;
 use tempfile::TempDir;
 
 use super::super::{Config, Diagnostics, Environment, Loaded, parse};
@@ -49,6 +52,31 @@ pub(super) struct House {
     credentials: String,
 }
 
+/// Certificates that are there, for `hooks.example.com`; one authority and one set of keys for all tests.
+fn certificates(folder: &std::path::Path) {
+    static ISSUED: LazyLock<[(&str, Certified); 4]> = LazyLock::new(|| {
+        let (authority, names) = (Authority::new(), &["hooks.example.com"][..]);
+        let good = authority.issue(&Wanted::good(names));
+        let expired = Wanted { from: date(2020, 1, 1), to: date(2020, 3, 31), ..Wanted::good(names) };
+        let other = authority.issue(&Wanted::rsa(names));
+        let disordered = Certified { chain: good.chain.clone() + &good.chain, key: good.key.clone() };
+        [
+            ("good", good),
+            ("expired", Authority::new().issue(&expired)),
+            ("rsa", other.clone()),
+            ("disordered", disordered),
+        ]
+    });
+    fs::create_dir_all(folder.join("tls")).unwrap();
+    let file = |name: &str| folder.join("tls").join(name);
+    for (name, certified) in ISSUED.iter() {
+        certified.write(&file(&format!("{name}.pem")), &file(&format!("{name}.key")));
+        if *name == "rsa" {
+            certified.write(&file("other.pem"), &file("other.key"));
+        }
+    }
+}
+
 impl House {
     pub(super) fn new() -> Self {
         let folder = TempDir::new().unwrap();
@@ -58,6 +86,7 @@ impl House {
             fs::write(&path, content).unwrap();
             fs::set_permissions(&path, Permissions::from_mode(*mode)).unwrap();
         }
+        certificates(folder.path());
         let credentials = folder.path().join("credentials").display().to_string();
         Self { folder, credentials }
     }

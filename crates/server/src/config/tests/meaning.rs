@@ -35,7 +35,7 @@ methods         = ["POST", "GET"]
 consumer_secret = { env = "X_CONSUMER_SECRET" }
 oauth2_client_secret = { env = "X_CLIENT_SECRET" }
 previous_secrets = [{ file = "x.old", until = "2026-12-01T00:00:00Z" }]
-crc             = { signature = "require", rate = "off", shape = "x-strict", key = "oauth2" }
+crc             = { signature = "require", rate = "10/m", shape = "x-strict", key = "oauth2", max_age = "1h" }
 allow_ips       = ["@x"]
 max_body        = "2MiB"
 dedupe          = { window = "0s" }
@@ -94,6 +94,7 @@ fn every_key_of_the_manual_is_read() {
         (vec!["POST".to_owned(), "GET".to_owned()], 2 << 20, Duration::ZERO)
     );
     assert_eq!((x.allow_ips.enforce.len(), x.allow_ips.monitor.len()), (0, 9));
+    assert_eq!(x.challenge_limit.unwrap().rate().to_string(), "10 in 60 s");
     assert_eq!(x.deliver[0].as_str(), "app");
     assert_eq!(x.public_url.unwrap().port(), None);
     assert!(matches!(x.verifier, Verifier::X(_)) && matches!(x.signer.unwrap().signer, Signer::X));
@@ -103,6 +104,7 @@ fn every_key_of_the_manual_is_read() {
         (vec!["POST".to_owned()], Answer::twiml(), Duration::from_secs(7 * 86_400))
     );
     assert_eq!((calls.allow_ips.enforce.len(), calls.allow_ips.monitor.len()), (1, 0));
+    assert!(calls.challenge_limit.is_none());
     assert_eq!(calls.public_url.unwrap().port(), Some(8443));
     assert!(matches!(calls.signer.unwrap().signer, Signer::Twilio { shared_key: None, .. }));
 
@@ -227,24 +229,14 @@ fn what_is_not_built_is_never_ignored() {
     let house = House::new();
     let server = |line: &str| format!("[server]\n{line}\n{SOURCE}");
     let store = |line: &str| format!("[store]\n{line}\n{SOURCE}");
-    let x = |line: &str| {
-        format!(
-            "[source.a]\nprovider = \"x\"\npath = \"/a\"\nconsumer_secret = {{ env = \"X_CONSUMER_SECRET\" }}\n{line}\n"
-        )
-    };
     let app = |line: &str| {
         format!("{SOURCE}deliver = [\"app\"]\n[destination.app]\nurl = \"http://10.0.0.1\"\n{line}\n")
     };
     let files = [
         server("listen = [\"unix:/run/hookhouse.sock\"]"),
         server("listen = [\"fd:http\"]"),
-        server("tls = { acme = { contact = \"mailto:a@example.com\" } }"),
-        format!("[listener.plain]\naddress = \":80\"\n{SOURCE}"),
         store("url = \"nats://host:4222\""),
         store("replicas = 3"),
-        x("heal = true"),
-        x("api = { bearer = { env = \"X_BEARER\" } }"),
-        x("crc = { rate = \"10/m\" }"),
         app("filter = 'true'"),
         app("transform = { jq = '.' }"),
     ];

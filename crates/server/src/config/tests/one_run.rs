@@ -32,7 +32,7 @@ consumer_secrt   = { env = "X_CONSUMER_SECRET" }
 consumer_secret  = "canary-canary-canary"
 auth_token       = { env = "TWILIO_AUTH_TOKEN" }
 previous_secrets = [{ file = "gone" }, { env = "EMPTY" }, { file = "x.old", env = "SHORT" }, {}, "canary"]
-crc              = { signature = "maybe", rate = "10/m", shape = "any", key = "oauth2" }
+crc              = { signature = "maybe", rate = "10/min", shape = "any", key = "oauth2" }
 allow_ips        = ["@twitter", "199.59.148.1/22"]
 max_body         = "0B"
 dedupe           = { windw = "7d" }

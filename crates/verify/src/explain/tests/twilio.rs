@@ -152,7 +152,6 @@ fn what_happened_to_path_and_query_is_named() {
 #[test]
 fn the_target_that_a_proxy_kept_is_tried() {
     for (received, told, cause) in [
-        ("/voice", "/app/v2/voice", Cause::UrlPrefix),
         ("/voice", "/voice?token=1&z=2", Cause::QueryDropped),
         ("/voice?token=1&z=2", "/voice?z=2&y=%20&token=1", Cause::QueryEncoding),
         ("/index.php", "/voice", Cause::UrlPath),
@@ -163,6 +162,15 @@ fn the_target_that_a_proxy_kept_is_tried() {
         assert!(finding(&explanation, cause).proven);
         assert!(!format!("{explanation:?}").contains("token=1"), "a query is not told: {explanation:#?}");
     }
+    // The URL has the prefix already, and the kept target has it too.
+    let signature = sign(TOKEN, "https://h.example/edge/voice%2Din", BODY);
+    let request = form_post("/voice-in", &signature, &[("x-original-uri", "/edge/voice%2Din")]);
+    assert_found(&explain(&verifier("https://h.example/edge"), request), Cause::UrlPath, None);
+    // It lacks it, and what the proxy kept says which.
+    let signature = sign(TOKEN, "https://h.example/app/v2/voice", BODY);
+    let request = form_post("/voice", &signature, &[("x-original-uri", "/app/v2/voice")]);
+    let explanation = explain(&verifier("https://h.example"), request);
+    assert_found(&explanation, Cause::UrlPrefix, Some("public_url = \"https://h.example/app/v2\""));
 }
 
 #[test]
@@ -321,7 +329,7 @@ fn the_wrong_key_is_named() {
 
     let sms = with("https://s.example", |settings| settings.tokens = vec![key("auth_token", "of sms")]);
     let (_, explanation) = explain_with(&own, &[("sms", &sms)], request("of sms"));
-    assert_found(&explanation, Cause::KeyOtherSource, None);
+    assert_found(&explanation, Cause::KeyOtherSource, Some("auth_token"));
     assert!(explanation.sentence.contains("`auth_token` of source `sms`"), "{}", explanation.sentence);
     // A request for the other source's URL, with its key.
     let elsewhere = form_post("/a", &sign("of sms", "https://s.example/a", BODY), &[]);
@@ -334,8 +342,76 @@ fn the_wrong_key_is_named() {
     assert_found(&explain(&own, request(&format!("{TOKEN}\n"))), Cause::KeyBlanks, Some("auth_token"));
     let explanation = explain(&own, request("of nobody"));
     assert_eq!(explanation.findings[0].cause, Cause::Unknown);
+    assert_eq!(explanation.findings[0].setting.as_deref(), Some("auth_token"));
     assert!(explanation.sentence.contains("https://h.example/a"), "{}", explanation.sentence);
     assert!(explanation.complete);
+}
+
+/// Why it is refused, where a trusted proxy says what it was asked for.
+fn explain_called(own: &Verifier, request: Request, called: Called) -> Explanation {
+    let Verdict::Rejected { reject, request } = own.verify(request, now()) else {
+        panic!("it is not refused")
+    };
+    let context = Context { called, ..Context::default() };
+    Explainer::new([Witness { name: OWN, path: None, verifier: own }]).explain(
+        &request,
+        &reject,
+        OWN,
+        &context,
+        now(),
+    )
+}
+
+#[test]
+fn a_proxys_word_tells_a_wrong_token_from_a_wrong_url() {
+    let own = verifier("https://h.example:8443/edge");
+    let called = |host: &str, port, prefix: &str| Called {
+        scheme: Some("https".to_owned()),
+        host: Some(host.to_owned()),
+        port: Some(port),
+        prefix: Some(prefix.to_owned()),
+    };
+    let request = |url: &str, token: &str| form_post("/voice", &sign(token, url, BODY), &[]);
+    let unknown = || request("https://h.example:8443/edge/voice", "of nobody");
+
+    let explanation = explain_called(&own, unknown(), called("h.example", 8443, "/edge"));
+    let found = finding(&explanation, Cause::Unknown);
+    assert_eq!((found.proven, found.setting.as_deref()), (false, Some("auth_token")));
+    assert!(found.detail.contains("https://h.example:8443/edge/voice, and your proxy says"), "{found:?}");
+
+    let explanation = explain_called(&own, unknown(), called("other.example", 443, "/edge"));
+    let found = finding(&explanation, Cause::UrlHost);
+    assert_eq!((found.proven, found.setting.as_deref()), (false, Some("public_url")));
+    let told = "asked for https://other.example/edge/voice, where `public_url` makes https://h.example:8443/edge/voice";
+    assert!(found.detail.contains(told), "{found:?}");
+    assert!(explanation.sentence.ends_with("; check `public_url`"), "{}", explanation.sentence);
+
+    // What the signature proves is told as proven, whatever a proxy says.
+    let signed = request("http://h.example:8443/edge/voice", TOKEN);
+    let explanation = explain_called(&own, signed, called("other.example", 443, "/edge"));
+    assert_found(&explanation, Cause::UrlScheme, Some("public_url = \"http://h.example:8443/edge\""));
+    // And what a proxy says is tried: nothing else would lead to this host, or to this port and prefix.
+    let signed = request("https://other.example:9443/x/voice", TOKEN);
+    let explanation = explain_called(&own, signed, called("other.example", 9443, "/x"));
+    assert_found(&explanation, Cause::UrlHost, Some("public_url = \"https://other.example:9443/x\""));
+}
+
+#[test]
+fn a_request_at_another_sources_path_is_named() {
+    let own = verifier("https://h.example/edge");
+    let sms = verifier("https://h.example/edge");
+    for query in ["", "?a=1"] {
+        let signature = sign(TOKEN, &format!("https://h.example/edge/other{query}"), BODY);
+        let request = form_post(&format!("/own{query}"), &signature, &[]);
+        let explanation = explain_with(&own, &[("sms", &sms)], request).1;
+        assert_found(&explanation, Cause::UrlPath, None);
+        assert!(explanation.sentence.contains("that of source `sms`"), "{}", explanation.sentence);
+    }
+    let theirs = with("https://s.example", |settings| settings.tokens = vec![key("auth_token", "of sms")]);
+    let request = form_post("/own", &sign("of sms", "https://s.example/other", BODY), &[]);
+    let explanation = explain_with(&own, &[("sms", &theirs)], request).1;
+    assert_found(&explanation, Cause::UrlPath, None);
+    assert_found(&explanation, Cause::KeyOtherSource, None);
 }
 
 #[test]
@@ -419,6 +495,10 @@ fn headers_that_lack_or_come_twice_are_named() {
     let right = sign(TOKEN, "https://h.example/a", BODY);
     let twice = bare(&[(SIGNATURE_HEADER, &right), (SIGNATURE_HEADER, &right)]);
     assert_found(&explain(&own, twice), Cause::HeaderRepeated, None);
+    let lost = [(SIGNATURE_HEADER, sign(TOKEN, "wss://h.example/a", ""))];
+    let explanation = explain(&own, Request::new("GET", "/a", &lost, "").unwrap());
+    assert_found(&explanation, Cause::HeaderMissing, None);
+    assert!(explanation.sentence.contains("`Upgrade`"), "{}", explanation.sentence);
     let explanation = explain(&own, send("PUT", "/a", &[], ""));
     assert_found(&explanation, Cause::Method, None);
     assert_found(&explain(&own, send("GET", "/a", &[], "x")), Cause::Method, None);

@@ -1,0 +1,298 @@
+//! JSON in pieces that stay as they were written.
+//!
+//! For looks at more than one value: the members of an object and the elements of an array are borrowed from the body.
+//! Nothing becomes a number on the way, so that an id beyond 2^53 stays the digits that it is. What is too wide, too deep
+//! or ambiguous is not read at all: no look is worth a body that keeps us busy.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// The most members of an object, and the most elements of an array within one. Real bodies have a few dozen.
+const WIDEST: usize = 1_000;
+
+/// How deep [`Canonical`] goes. X's posts within posts are a dozen levels.
+const DEEPEST: usize = 64;
+
+/// How many bytes [`Canonical`] looks at, counting each as often as there are brackets around it.
+const MOST_LOOKED_AT: usize = 8 << 20;
+
+/// The members of an object in the order they are written, each key once.
+#[derive(Debug)]
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    /// Reads an object; `None` for anything else, and for one with a repeated key: it means one thing to this reader and
+    /// another to the next.
+    pub(crate) fn read(json: &'a str) -> Option<Self> {
+        let object: Self = serde_json::from_str(json).ok()?;
+        let mut keys: Vec<&str> = object.0.iter().map(|(key, _)| key.as_ref()).collect();
+        keys.sort_unstable();
+        let is_repeated = keys.windows(2).any(|pair| pair.first() == pair.last());
+        (!is_repeated).then_some(object)
+    }
+
+    /// A member's value.
+    pub(crate) fn get(&self, key: &str) -> Option<&'a RawValue> {
+        self.iter().find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// A member that is a text or a whole number.
+    pub(crate) fn text(&self, key: &str) -> Option<Cow<'a, str>> {
+        text(self.get(key)?)
+    }
+
+    /// The members in the order they are written.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+    }
+}
+
+/// The first elements of an array.
+#[derive(Debug)]
+pub(crate) struct Items<'a> {
+    pub(crate) list: Vec<&'a RawValue>,
+    /// Whether there were more.
+    pub(crate) more: bool,
+}
+
+impl<'a> Items<'a> {
+    /// Reads up to `most` elements of an array; `None` for anything else.
+    pub(crate) fn read(json: &'a str, most: usize) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let items = reader.deserialize_seq(UpTo(most)).ok()?;
+        reader.end().is_ok().then_some(items)
+    }
+}
+
+/// Whether a value is an object or an array.
+pub(crate) fn is_composite(value: &RawValue) -> bool {
+    value.get().starts_with(['{', '['])
+}
+
+/// A text, or a whole number in the digits that it is written in.
+pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let json = value.get();
+    if json.starts_with('"') {
+        return serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0);
+    }
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    is_whole.then_some(Cow::Borrowed(json))
+}
+
+/// Writes values in one spelling, whichever they have: members sorted by key, no blanks, each character escaped in one
+/// way or not at all. Numbers stay as they are written: `1.0` is not `1`, which at worst tells two repeats apart.
+#[derive(Debug)]
+pub(crate) struct Canonical {
+    left: usize,
+}
+
+impl Canonical {
+    /// A writer for the values of one body, which share the work that it may do.
+    pub(crate) fn new() -> Self {
+        Self { left: MOST_LOOKED_AT }
+    }
+
+    /// The value in its one spelling; `None` where it has none (a repeated key, half a surrogate pair) or costs too much.
+    pub(crate) fn of(&mut self, value: &RawValue) -> Option<Vec<u8>> {
+        let mut out = Vec::with_capacity(value.get().len().min(4_096));
+        self.write(value, DEEPEST, &mut out)?;
+        Some(out)
+    }
+
+    fn write(&mut self, value: &RawValue, depth: usize, out: &mut Vec<u8>) -> Option<()> {
+        let json = value.get();
+        self.left = self.left.checked_sub(json.len())?;
+        let depth = depth.checked_sub(1)?;
+        match json.as_bytes().first()? {
+            b'{' => {
+                let mut members = Object::read(json)?.0;
+                members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                out.push(b'{');
+                for (at, (key, value)) in members.iter().enumerate() {
+                    separate(at, out);
+                    serde_json::to_writer(&mut *out, key).ok()?;
+                    out.push(b':');
+                    self.write(value, depth, out)?;
+                }
+                out.push(b'}');
+            }
+            b'[' => {
+                let items = Items::read(json, WIDEST).filter(|items| !items.more)?;
+                out.push(b'[');
+                for (at, value) in items.list.into_iter().enumerate() {
+                    separate(at, out);
+                    self.write(value, depth, out)?;
+                }
+                out.push(b']');
+            }
+            b'"' => serde_json::to_writer(&mut *out, text(value)?.as_ref()).ok()?,
+            _ => out.extend_from_slice(json.as_bytes()),
+        }
+        Some(())
+    }
+}
+
+fn separate(at: usize, out: &mut Vec<u8>) {
+    if at > 0 {
+        out.push(b',');
+    }
+}
+
+/// A string, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut members = Vec::new();
+                while let Some(Text(key)) = map.next_key()? {
+                    if members.len() == WIDEST {
+                        return Err(M::Error::custom("too many members"));
+                    }
+                    members.push((key, map.next_value()?));
+                }
+                Ok(members)
+            }
+        }
+
+        reader.deserialize_map(Members).map(Object)
+    }
+}
+
+struct UpTo(usize);
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Items<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Items<'de>, S::Error> {
+        let mut list = Vec::new();
+        while list.len() < self.0 {
+            match seq.next_element()? {
+                Some(item) => list.push(item),
+                None => return Ok(Items { list, more: false }),
+            }
+        }
+        let more = seq.next_element::<IgnoredAny>()?.is_some();
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Items { list, more })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> &RawValue {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn canonical(json: &str) -> Option<String> {
+        Canonical::new().of(raw(json)).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn one_value_has_one_spelling() {
+        let one = r#"{"A":[1,-2.50e3,true,null,{}],"b":"h\"é/\n"}"#;
+        for spelling in [
+            one,
+            " {\"b\" : \"\\u0068\\u0022\\u00e9\\/\\u000a\" ,\r\n\"\\u0041\": [ 1 ,-2.50e3,true, null,{ } ] } ",
+        ] {
+            assert_eq!(canonical(spelling).as_deref(), Some(one), "{spelling}");
+        }
+        assert_eq!(
+            canonical("123456789012345678901234567890").as_deref(),
+            Some("123456789012345678901234567890")
+        );
+        for other in
+            [r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":1.0}"#, r#"{"a":[1]}"#, r#"[{"a":1}]"#, r#"{"b":1}"#]
+        {
+            assert_eq!(canonical(other).as_deref(), Some(other));
+        }
+    }
+
+    #[test]
+    fn what_has_no_one_spelling_has_none() {
+        let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(canonical(&deep(DEEPEST - 1)).is_some());
+        let wide = |width: usize| format!("[{}1]", "1,".repeat(width - 1));
+        assert!(canonical(&wide(WIDEST)).is_some());
+        let members: Vec<_> = (0..=WIDEST).map(|n| format!("\"{n}\":1")).collect();
+        for json in [
+            r#"{"a":1,"\u0061":2}"#,
+            r#"["\ud800"]"#,
+            r#"{"\udc00":1}"#,
+            &deep(DEEPEST),
+            &deep(10_000),
+            &wide(WIDEST + 1),
+            &format!("{{{}}}", members.join(",")),
+        ] {
+            assert_eq!(canonical(json), None, "{}", &json[..json.len().min(40)]);
+        }
+    }
+
+    #[test]
+    fn the_work_for_a_body_is_bounded() {
+        let text = format!("\"{}\"", "x".repeat(MOST_LOOKED_AT / 4));
+        let mut canonical = Canonical::new();
+        assert_eq!((0..9).take_while(|_| canonical.of(raw(&text)).is_some()).count(), 3);
+    }
+
+    #[test]
+    fn a_text_is_a_string_or_the_digits_of_a_whole_number() {
+        for (json, expected) in [
+            (r#""h\u0069""#, Some("hi")),
+            ("2080761269309813134", Some("2080761269309813134")),
+            ("-99999999999999999999999", Some("-99999999999999999999999")),
+            ("1.0", None),
+            ("1e3", None),
+            ("true", None),
+            ("[1]", None),
+            (r#""\ud800""#, None),
+        ] {
+            assert_eq!(text(raw(json)).as_deref(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn members_and_elements_are_read_as_they_are_written() {
+        let object = Object::read(r#" {"b": 1e400 ,"a":"x", "c":[ ]} "#).unwrap();
+        let members: Vec<_> = object.iter().map(|(key, value)| (key, value.get())).collect();
+        assert_eq!(members, [("b", "1e400"), ("a", "\"x\""), ("c", "[ ]")]);
+        assert_eq!(
+            (object.text("a").as_deref(), object.text("b"), object.text("z")),
+            (Some("x"), None, None)
+        );
+        for json in ["[]", "{", "{}{}", "{\"a\":1,\"a\":1}", "\"x\"", ""] {
+            assert!(Object::read(json).is_none(), "{json}");
+        }
+        let items = |most| {
+            let items = Items::read(" [1, {\"a\":2},3] ", most).unwrap();
+            (items.list.iter().map(|item| item.get()).collect::<Vec<_>>(), items.more)
+        };
+        assert_eq!(items(3), (vec!["1", "{\"a\":2}", "3"], false));
+        assert_eq!(items(2), (vec!["1", "{\"a\":2}"], true));
+        assert_eq!(items(0), (vec![], true));
+        for json in ["{}", "[", "[1]]", "[1,]", "1", ""] {
+            assert!(Items::read(json, 9).is_none(), "{json}");
+        }
+    }
+}

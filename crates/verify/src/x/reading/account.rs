@@ -1,0 +1,91 @@
+//! The Account Activity API: `for_user_id`, and one array of events to a body as a rule. A revocation comes as an object,
+//! `user_event`, and without a user.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{Element, Family, Reading, present};
+use crate::batch::MOST_ELEMENTS;
+use crate::json::{self, Canonical, Items, Object};
+
+const REVOCATION: &str = "user_event";
+
+pub(super) fn read(body: &Object<'_>) -> Option<Reading> {
+    let user = body.get("for_user_id");
+    if user.is_none() && body.get(REVOCATION).is_none() {
+        return None;
+    }
+    let mut reading = Reading::new(Family::AccountActivity);
+    reading.user = user.and_then(json::text).and_then(|user| json::label(&user));
+    let user = match (user, &reading.user) {
+        (Some(_), None) => None,
+        (_, user) => Some(user.clone().unwrap_or_default()),
+    };
+    for (key, _) in body.iter().filter(|(key, _)| is_event(key)) {
+        reading.add_type(key);
+    }
+    let elements = user.and_then(|user| elements(body, &user));
+    // Direct messages have the apps and the users that are in them beside them.
+    let is_known = |key: &str| is_event(key) || matches!(key, "apps" | "users");
+    Some(reading.with_elements(body, is_known, elements))
+}
+
+fn is_event(key: &str) -> bool {
+    key == REVOCATION || key.ends_with("_events")
+}
+
+fn elements(body: &Object<'_>, user: &str) -> Option<Vec<Element>> {
+    let mut canonical = Canonical::new();
+    let mut elements = Vec::new();
+    for (key, value) in body.iter().filter(|(key, _)| is_event(key)) {
+        if key == REVOCATION {
+            elements.push(element(user, key, value, &mut canonical)?);
+            continue;
+        }
+        let events = Items::read(value.get(), MOST_ELEMENTS).filter(|events| !events.more)?;
+        for event in events.list {
+            elements.push(element(user, key, event, &mut canonical)?);
+        }
+    }
+    Some(elements)
+}
+
+fn element(user: &str, key: &str, event: &RawValue, canonical: &mut Canonical) -> Option<Element> {
+    let mut parts: Vec<Cow<'_, [u8]>> =
+        [&b"account"[..], user.as_bytes(), key.as_bytes()].map(Cow::Borrowed).to_vec();
+    match known_by(key, event) {
+        Some(texts) => {
+            parts.push(Cow::Borrowed(b"id"));
+            parts.extend(texts.into_iter().map(|text| Cow::Owned(text.into_bytes())));
+        }
+        None => parts.extend([Cow::Borrowed(&b"whole"[..]), Cow::Owned(canonical.of(event)?)]),
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(AsRef::as_ref).collect();
+    Element::new(key, &parts)
+}
+
+/// What tells an event of this kind from every other of it; `None` where that is all that it says.
+///
+/// `id_str` comes first: the `id` beside it is a number beyond 2^53, which some that pass X's bodies on have rounded.
+fn known_by(key: &str, event: &RawValue) -> Option<Vec<String>> {
+    let at = |path: &[&str]| {
+        let text = json::text_at(event.get().as_bytes(), path.iter().copied()).map(Cow::Owned);
+        present(text).map(Cow::into_owned)
+    };
+    let id_at = |path: &[&str]| at(&[path, &["id_str"]].concat()).or_else(|| at(&[path, &["id"]].concat()));
+    match key {
+        "tweet_create_events" | "favorite_events" | "direct_message_events" => Some(vec![id_at(&[])?]),
+        "tweet_delete_events" => Some(vec![id_at(&["status"])?]),
+        "follow_events" | "unfollow_events" | "block_events" | "unblock_events" | "mute_events"
+        | "unmute_events" => {
+            Some(vec![at(&["type"])?, at(&["created_timestamp"])?, id_at(&["source"])?, id_at(&["target"])?])
+        }
+        REVOCATION => Some(vec![
+            at(&["revoke", "date_time"])?,
+            at(&["revoke", "target", "app_id"])?,
+            at(&["revoke", "source", "user_id"])?,
+        ]),
+        _ => None,
+    }
+}
