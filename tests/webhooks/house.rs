@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::notice::Unwatched;
-use hookhouse_core::{Clock, Observer};
+use hookhouse_core::{Clock, Observer, Timestamp};
 use hookhouse_server::care::Pace;
 use hookhouse_server::config::{self, Environment};
 use hookhouse_server::{Bound, Lifecycle, Running, Wiring, store};
@@ -71,6 +71,13 @@ impl House {
         });
         let running = started.await.unwrap();
         Self { runtime: Some(runtime), lifecycle, running: Some(running) }
+    }
+
+    /// Waits until the server has noticed what time it is: whoever turns the clock faster makes it believe that it was away.
+    pub(crate) async fn notices(&self, now: Timestamp) {
+        let Some(mut alive) = self.running.as_ref().and_then(|running| running.alive.clone()) else { return };
+        let noticed = alive.wait_for(|seen| seen.is_some_and(|seen| seen >= now)).await.is_ok();
+        assert!(noticed, "the server lives");
     }
 
     /// Ends as SIGTERM would have it.

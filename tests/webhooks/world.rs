@@ -176,6 +176,9 @@ impl World {
         for _ in 0..steps {
             at_each(self);
             self.x.advance(self.step).await;
+            if let Some(house) = &self.house {
+                house.notices(self.x.clock().now()).await;
+            }
             // The server's own wheels turn in real time: a few naps of the caretaker.
             tokio::time::sleep(Duration::from_millis(12)).await;
         }

@@ -6,13 +6,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hookhouse_core::store::Subscription;
-use hookhouse_core::{Clock, EventStore, Observer, SourceName, StoreError};
+use hookhouse_core::{Clock, EventStore, Observer, SourceName, StoreError, Timestamp};
 use hookhouse_delivery::engine::{Engine, EngineParts};
 use hookhouse_delivery::guard::Guard;
 use http_body_util::BodyExt;
 use hyper::service::service_fn;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::admin::health::{AllSeats, Listening};
 use crate::admin::view::ConfigView;
@@ -123,6 +124,8 @@ pub struct Running {
     pub sources: Vec<Arc<Source>>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// When it last noted in the store that it is alive; `None` where it looks after no webhooks.
+    pub alive: Option<watch::Receiver<Option<Timestamp>>>,
     /// The token that opens the admin side, where it was made now: to be shown once.
     pub first_token: Option<String>,
     store: Arc<dyn EventStore>,
@@ -154,7 +157,7 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         .collect();
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.clone()).collect();
     let metrics = Metrics::new(sources.iter().map(Arc::as_ref), &names);
-    let pulse = Pulse::new(sources.iter().map(|source| &source.name), &names);
+    let pulse = Pulse::new(sources.iter().map(|source| &source.name), &names, Arc::clone(&clock));
     let feed = Feed::new();
     let watching = Watching::new(feed.before(pulse.before(metrics.before(observer))));
     let observer: Arc<dyn Observer> = Arc::clone(&watching) as _;
@@ -330,6 +333,7 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         admin: admin_address,
         sources,
         metrics,
+        alive: watching.alive(),
         first_token,
         store,
         lifecycle,

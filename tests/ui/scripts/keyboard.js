@@ -30,8 +30,11 @@ main(async (page) => {
   await page.keyboard.press("?");
   report.help = await page.locator("#help").evaluate((help) => help.open);
   await page.keyboard.press("Escape");
+  // A dialog closes in its own time, and takes every key until then.
+  await page.locator("#help:not([open])").waitFor({ state: "attached" });
 
   await page.keyboard.press("/");
+  await page.locator("#q:focus").waitFor();
   await page.keyboard.type("source:twilio");
   await page.keyboard.press("Enter");
   await page.waitForURL(/q=source/);
@@ -45,6 +48,7 @@ main(async (page) => {
   await page.keyboard.press("?");
   await page.getByLabel("Single keys do something").uncheck();
   await page.keyboard.press("Escape");
+  await page.locator("#help:not([open])").waitFor({ state: "attached" });
   await page.keyboard.press("g");
   await page.keyboard.press("l");
   report.off = new URL(page.url()).pathname === "/deliveries";

@@ -53,6 +53,7 @@ pub use access::Token;
 pub(crate) use access::login::Peer;
 pub use access::scope::{Scope, ScopeError};
 pub(crate) use access::{Access, Principal, Sessions, Throttle, Tokens, is_session};
+pub(crate) use api::tell;
 pub(crate) use idempotency::Idempotency;
 pub(crate) use replays::{Cancelled, Replays};
 pub(crate) use stream::Feed;

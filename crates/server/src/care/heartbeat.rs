@@ -69,6 +69,7 @@ impl Heart {
         if keeper::put(&*self.store, KEY, Bytes::from(now.to_string())).await.is_err() {
             return;
         }
+        self.care.alive.send_replace(Some(now));
         // A clock that was set back makes no outage.
         let last = self.last.replace(now).filter(|last| now.duration_since(*last) > self.harmless);
         if let Some(window) = last.and_then(|last| Window::new(last, now)) {

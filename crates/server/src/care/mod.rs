@@ -93,6 +93,8 @@ pub struct DeedView {
 pub(crate) struct Care {
     wards: HashMap<SourceName, Ward>,
     clock: Arc<dyn Clock>,
+    /// The last sign of life.
+    alive: watch::Sender<Option<Timestamp>>,
 }
 
 /// Caretakers that have not begun, with what they hear and to whom they tell.
@@ -156,7 +158,7 @@ impl Care {
             }
             wards.insert(source.name.clone(), ward);
         }
-        let care = Arc::new(Self { wards, clock: Arc::clone(parts.clock) });
+        let care = Arc::new(Self { wards, clock: Arc::clone(parts.clock), alive: watch::Sender::default() });
         (care, Rounds(caretakers))
     }
 

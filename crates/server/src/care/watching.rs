@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hookhouse_core::{Notice, Observer, SourceName, StoredEvent};
+use hookhouse_core::{Notice, Observer, SourceName, StoredEvent, Timestamp};
 use hookhouse_x::Signal;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use super::challenge::Challenge;
 use super::{Care, CareParts, DeedView, Rounds, WebhookView};
@@ -42,6 +43,11 @@ impl Watching {
     /// How the webhook of a source is; `None` where X does not call it.
     pub(crate) fn view(&self, source: &SourceName) -> Option<WebhookView> {
         self.care.get()?.view(source)
+    }
+
+    /// When the server last noted in the store that it is alive, as it goes on; `None` where nobody looks after webhooks.
+    pub(crate) fn alive(&self) -> Option<watch::Receiver<Option<Timestamp>>> {
+        self.care.get().map(|care| care.alive.subscribe())
     }
 
     /// Has the webhook of a source looked at now. Answers whether somebody does.

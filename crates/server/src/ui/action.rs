@@ -10,7 +10,7 @@ use super::Admin;
 use super::done::Done;
 use super::frame::Theme;
 use super::shown::{Shown, Trouble, after};
-use crate::admin::AdminState;
+use crate::admin::{AdminState, tell};
 
 /// The fields of a form.
 #[derive(Debug)]
@@ -47,7 +47,10 @@ pub(super) async fn replay(State(state): Admin, Path(id): Path<String>, body: by
     };
     let mut made = 0;
     for destination in destinations.iter().filter(|name| state.destinations.contains(name)) {
-        made += usize::from(state.store.redeliver(id, destination).await?.is_some());
+        if let Some(delivery) = state.store.redeliver(id, destination).await? {
+            tell(&state, &delivery).await;
+            made += 1;
+        }
     }
     Ok(after(form.back(), if made > 0 { Done::Replayed } else { Done::NowhereToReplay }))
 }
@@ -57,7 +60,10 @@ pub(super) async fn retry(State(state): Admin, Path(id): Path<String>, body: byt
     let form = Form::read(&body);
     let id: DeliveryId = id.parse().map_err(|_| Trouble::NotFound("delivery"))?;
     let done = match state.store.retry(&id).await? {
-        RetryOutcome::Due => Done::Retried,
+        RetryOutcome::Due => {
+            tell(&state, &id).await;
+            Done::Retried
+        }
         RetryOutcome::Refused(_) => Done::NotRetried,
         RetryOutcome::Unknown => return Err(Trouble::NotFound("delivery")),
     };
@@ -69,7 +75,10 @@ pub(super) async fn cancel(State(state): Admin, Path(id): Path<String>, body: by
     let form = Form::read(&body);
     let id: DeliveryId = id.parse().map_err(|_| Trouble::NotFound("delivery"))?;
     let done = match state.store.cancel(&id).await? {
-        CancelOutcome::Cancelled => Done::Cancelled,
+        CancelOutcome::Cancelled => {
+            tell(&state, &id).await;
+            Done::Cancelled
+        }
         CancelOutcome::Refused(_) => Done::NotCancelled,
         CancelOutcome::Unknown => return Err(Trouble::NotFound("delivery")),
     };

@@ -171,7 +171,7 @@ pub(super) async fn replay(
 }
 
 /// Tells streams that somebody changed a delivery. That it was changed does not hang on it.
-pub(super) async fn tell(state: &AdminState, id: &DeliveryId) {
+pub(crate) async fn tell(state: &AdminState, id: &DeliveryId) {
     let query = DeliveryQuery {
         event: Some(id.event),
         destination: Some(id.destination.clone()),

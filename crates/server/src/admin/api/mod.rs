@@ -30,6 +30,8 @@ use super::problem::Problem;
 use super::view::List;
 use super::{AdminState, cursors, idempotency, stream};
 
+pub(crate) use events::tell;
+
 type Answer<T> = Result<Json<T>, Problem>;
 type Admin = State<Arc<AdminState>>;
 

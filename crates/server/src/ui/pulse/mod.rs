@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::notice::Answered;
-use hookhouse_core::{AttemptOutcome, DestinationName, Notice, Observer, SourceName, Timestamp};
+use hookhouse_core::{AttemptOutcome, Clock, DestinationName, Notice, Observer, SourceName, Timestamp};
 
 use minutes::Minutes;
 use recent::Recent;
@@ -28,6 +28,8 @@ pub(crate) struct Pulse {
     nowhere: Minutes,
     committed: Recent,
     acknowledged: Recent,
+    /// For what does not say when it happened.
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +92,7 @@ impl Pulse {
     pub(crate) fn new<'a>(
         sources: impl IntoIterator<Item = &'a SourceName>,
         destinations: impl IntoIterator<Item = &'a DestinationName>,
+        clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         Arc::new(Self {
             sources: sources.into_iter().map(|name| (name.clone(), SourcePulse::default())).collect(),
@@ -100,6 +103,7 @@ impl Pulse {
             nowhere: Minutes::default(),
             committed: Recent::default(),
             acknowledged: Recent::default(),
+            clock,
         })
     }
 
@@ -149,10 +153,9 @@ impl Pulse {
                     self.acknowledge(answered);
                 }
             }
-            Notice::Duplicate { source, of, answered } => {
+            Notice::Duplicate { source, answered, .. } => {
                 if let Some(source) = self.sources.get(source) {
-                    // When it came is not said; its first one is the best that is known.
-                    source.repeated.add(of.made_at());
+                    source.repeated.add(self.clock.now());
                 }
                 self.acknowledge(answered);
             }
@@ -229,5 +232,32 @@ impl Observer for Felt {
     fn notice(&self, notice: Notice) {
         self.pulse.feel(&notice);
         self.next.notice(notice);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeat_counts_in_the_minute_in_which_it_came() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let clock = hookhouse_testkit::clock::FakeClock::at(now);
+        let source: SourceName = "x".parse().unwrap();
+        let pulse = Pulse::new([&source], [], Arc::new(clock));
+        let answered = Answered {
+            method: "POST",
+            status: 200,
+            bytes: 2,
+            elapsed: Duration::from_millis(3),
+            stored_in: None,
+            trace: None,
+        };
+        let a_week_ago = now.checked_sub(Duration::from_secs(6 * 24 * 3600)).unwrap();
+        let of = hookhouse_core::EventId::with_position(a_week_ago, 1, 1);
+        pulse.feel(&Notice::Duplicate { source: source.clone(), of, answered });
+        assert_eq!(total(&pulse.source(&source, now).repeated), 1);
+        assert_eq!(pulse.acknowledged().len(), 1);
+        assert_eq!(pulse.committed().len(), 0);
     }
 }
