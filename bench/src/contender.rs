@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::load::{Events, Traffic};
+use crate::usage;
 
 /// A running server; it ends with this value.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(crate) struct Contender {
     name: &'static str,
     address: SocketAddr,
     process: Child,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl Contender {
@@ -35,31 +36,64 @@ impl Contender {
         let address = free_address()?;
         let mut command = command(&std::env::current_exe()?);
         let process = command.args([role, &address.port().to_string()]).spawn()?;
-        Ok(Self { name, address, process, _folder: None })
+        Ok(Self { name, address, process, folder: None })
     }
 
-    /// Hookhouse with one X source, a store of its own and no destination.
-    pub(crate) fn hookhouse(binary: &Path) -> anyhow::Result<Self> {
-        let source = format!(
-            "provider = \"x\"\npath = \"{}\"\nconsumer_secret = {{ env = \"{SECRET_VARIABLE}\" }}\n",
-            Traffic::X.path()
-        );
-        Self::house(binary, &source)
+    /// What the tutorial for X's webhooks ends with: Flask on waitress.
+    pub(crate) fn tutorial() -> anyhow::Result<Self> {
+        let (address, mut command) = (free_address()?, command(&peers().join("python/bin/python")));
+        let process = command.args(["bench/peers/tutorial.py", &address.port().to_string()]).spawn();
+        Ok(Self { name: "tutorial", address, process: process.context("python")?, folder: None })
+    }
+
+    /// Fastify with a check of the signature, as a careful user would write it.
+    pub(crate) fn fastify() -> anyhow::Result<Self> {
+        let (address, mut command) = (free_address()?, command(Path::new("node")));
+        let program = peers().join("node/server.mjs");
+        let process =
+            command.arg(program).arg(address.port().to_string()).env(SECRET_VARIABLE, Traffic::SECRET);
+        Ok(Self { name: "fastify", address, process: process.spawn().context("node")?, folder: None })
+    }
+
+    /// Debian's `webhook`, which runs a command for each request. Without a check: it knows no signature of X's form.
+    pub(crate) fn webhook() -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let (address, hooks) = (free_address()?, folder.path().join("hooks.json"));
+        std::fs::write(&hooks, r#"[{"id": "x", "execute-command": "/bin/true"}]"#)?;
+        let mut command = command(Path::new("webhook"));
+        let port = address.port().to_string();
+        command.args(["-ip", "127.0.0.1", "-port", &port, "-urlprefix", "webhooks", "-hooks"]).arg(hooks);
+        Ok(Self {
+            name: "webhook",
+            address,
+            process: command.spawn().context("webhook")?,
+            folder: Some(folder),
+        })
+    }
+
+    /// Hookhouse with one source, a store of its own and no destination.
+    pub(crate) fn hookhouse(binary: &Path, traffic: Traffic) -> anyhow::Result<Self> {
+        Self::house("hookhouse", binary, &source(traffic))
+    }
+
+    /// The same, with a destination that is given every event.
+    pub(crate) fn delivering(
+        name: &'static str,
+        binary: &Path,
+        traffic: Traffic,
+        to: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let source = source(traffic) + "deliver = [\"application\"]\n";
+        Self::house(name, binary, &(source + &destination(to)))
     }
 
     /// Hookhouse with one Twilio source, a store of its own, and an application that answers.
     pub(crate) fn relay(binary: &Path, application: SocketAddr) -> anyhow::Result<Self> {
-        let source = format!(
-            "provider = \"twilio\"\npath = \"{}\"\npublic_url = \"{}\"\nauth_token = {{ env = \"{SECRET_VARIABLE}\" }}\n\
-             relay = {{ to = \"application\" }}\n\n\
-             [destination.application]\nurl = \"http://{application}/voice\"\nallow_loopback = true\n",
-            Traffic::Calls.path(),
-            Events::PUBLIC_URL,
-        );
-        Self::house(binary, &source)
+        let source = source(Traffic::Calls) + "relay = { to = \"application\" }\n";
+        Self::house("hookhouse", binary, &(source + &destination(application)))
     }
 
-    fn house(binary: &Path, source: &str) -> anyhow::Result<Self> {
+    fn house(name: &'static str, binary: &Path, source: &str) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let address = free_address()?;
         let config = format!(
@@ -86,7 +120,21 @@ impl Contender {
             .env(SECRET_VARIABLE, Traffic::SECRET)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        Ok(Self { name: "hookhouse", address, process, _folder: Some(folder) })
+        Ok(Self { name, address, process, folder: Some(folder) })
+    }
+
+    /// Bytes of the store's files on the disk.
+    pub(crate) fn stored_bytes(&self) -> anyhow::Result<u64> {
+        let folder = self.folder.as_ref().context("it has no folder")?.path().join("store");
+        let mut bytes = 0;
+        for file in std::fs::read_dir(folder)? {
+            bytes += file?.metadata()?.len();
+        }
+        Ok(bytes)
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -99,7 +147,7 @@ impl Contender {
 
     /// Waits until connections are accepted.
     pub(crate) async fn wait_until_it_serves(&mut self) -> anyhow::Result<()> {
-        for _ in 0..100 {
+        for _ in 0..200 {
             if let Some(status) = self.process.try_wait()? {
                 bail!("{} ended with {status} instead of serving", self.name);
             }
@@ -108,15 +156,12 @@ impl Contender {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("{} does not listen on {} after 5 s", self.name, self.address)
+        bail!("{} does not listen on {} after 10 s", self.name, self.address)
     }
 
-    /// The most memory that was resident so far, by Linux's account.
+    /// The most memory that was resident so far.
     pub(crate) fn resident_megabytes(&self) -> Option<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: f64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
-        Some(kilobytes / 1e3)
+        usage::megabytes(self.process(), "VmHWM")
     }
 }
 
@@ -145,6 +190,29 @@ fn command(program: &Path) -> Command {
     // What a server logs for each event would be measured on one side only.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
+}
+
+/// Where `cargo xtask bench` installs what is compared.
+fn peers() -> &'static Path {
+    Path::new("target/bench-peers")
+}
+
+/// A source of such traffic, as the configuration has it.
+fn source(traffic: Traffic) -> String {
+    let secret = format!("{{ env = \"{SECRET_VARIABLE}\" }}");
+    let provider = match traffic {
+        Traffic::X | Traffic::Challenges => format!("provider = \"x\"\nconsumer_secret = {secret}\n"),
+        Traffic::Calls => {
+            let url = Events::PUBLIC_URL;
+            format!("provider = \"twilio\"\npublic_url = \"{url}\"\nauth_token = {secret}\n")
+        }
+    };
+    format!("{provider}path = \"{}\"\n", traffic.path())
+}
+
+/// The destination `application`.
+fn destination(address: SocketAddr) -> String {
+    format!("\n[destination.application]\nurl = \"http://{address}/events\"\nallow_loopback = true\n")
 }
 
 /// An address that was free a moment ago.

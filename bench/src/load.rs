@@ -1,4 +1,5 @@
-//! The load: a closed loop over keep-alive connections, each sending its next request when the last was answered.
+//! The load: a closed loop over keep-alive connections, each sending its next request when the last was answered; or an
+//! open one, which sends so many a second whatever becomes of them.
 //!
 //! Requests are complete before the clock starts, and answers are only scanned for their status and length: a general
 //! HTTP client would take as much CPU as the server it measures.
@@ -9,25 +10,26 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use data_encoding::BASE64;
 use hookhouse_emulator::{Fixture, Sender};
 use hookhouse_verify::Secret;
 use hookhouse_verify::sign::Signer;
 use hookhouse_verify::twilio::Algorithm;
 use jiff::{SignedDuration, Timestamp};
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
-use crate::contender::Contender;
-
 /// What is sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Traffic {
     /// Activity of X, as JSON.
     X,
+    /// Challenges of X, unsigned, each with a token of its own.
+    Challenges,
     /// Calls of Twilio, as forms.
     Calls,
 }
@@ -38,21 +40,21 @@ impl Traffic {
     /// Where it is sent.
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::X => "/webhooks/x",
+            Self::X | Self::Challenges => "/webhooks/x",
             Self::Calls => "/webhooks/calls",
         }
     }
 
     fn signer(self) -> Signer {
         match self {
-            Self::X => Signer::X,
+            Self::X | Self::Challenges => Signer::X,
             Self::Calls => Signer::Twilio { algorithm: Algorithm::HmacSha1, shared_key: None },
         }
     }
 
     fn fixture(self) -> Option<&'static Fixture> {
         match self {
-            Self::X => Fixture::find("x", "tweet_create_events"),
+            Self::X | Self::Challenges => Fixture::find("x", "tweet_create_events"),
             Self::Calls => Fixture::find("twilio", "call.incoming"),
         }
     }
@@ -61,6 +63,7 @@ impl Traffic {
 /// Makes events that differ from all that were made before.
 #[derive(Debug)]
 pub(crate) struct Events {
+    traffic: Traffic,
     fixture: &'static Fixture,
     sender: Sender,
     now: Timestamp,
@@ -75,19 +78,37 @@ impl Events {
         let sender = Sender::new(&format!("{}{}", Self::PUBLIC_URL, traffic.path()))?
             .signed_by(traffic.signer(), Secret::new(Traffic::SECRET)?);
         let fixture = traffic.fixture().context("no such fixture")?;
-        Ok(Self { fixture, sender, now: "2026-11-22T00:00:00Z".parse()?, rng: StdRng::seed_from_u64(0) })
+        Ok(Self {
+            traffic,
+            fixture,
+            sender,
+            now: "2026-11-22T00:00:00Z".parse()?,
+            rng: StdRng::seed_from_u64(0),
+        })
     }
 
     /// The next events, signed and written out as HTTP/1.1 requests.
     pub(crate) fn take(&mut self, count: u32) -> anyhow::Result<Rc<Load>> {
-        let mut load = Load { bytes: Vec::new(), ends: Vec::new(), body_bytes: 0 };
+        let mut load = Load { bytes: Vec::new(), ends: Vec::new() };
         for _ in 0..count {
-            // X's ids count milliseconds, so a millisecond each makes each one new. Twilio's are random.
-            self.now += SignedDuration::from_millis(1);
-            let event = self.fixture.render(self.now, &mut self.rng);
-            load.push(&self.sender.request(&event, self.now, None)?);
+            if self.traffic == Traffic::Challenges {
+                load.push_challenge(
+                    self.traffic.path(),
+                    uuid::Builder::from_random_bytes(self.rng.random()).into_uuid(),
+                );
+                continue;
+            }
+            load.push(&self.next()?);
         }
         Ok(Rc::new(load))
+    }
+
+    /// The next event, signed, as a request.
+    pub(crate) fn next(&mut self) -> anyhow::Result<http::Request<bytes::Bytes>> {
+        // X's ids count milliseconds, so a millisecond each makes each one new. Twilio's are random.
+        self.now += SignedDuration::from_millis(1);
+        let event = self.fixture.render(self.now, &mut self.rng);
+        Ok(self.sender.request(&event, self.now, None)?)
     }
 }
 
@@ -96,12 +117,10 @@ impl Events {
 pub(crate) struct Load {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    body_bytes: usize,
 }
 
 impl Load {
     fn push(&mut self, request: &http::Request<bytes::Bytes>) {
-        self.body_bytes = request.body().len();
         self.bytes
             .extend_from_slice(format!("{} {} HTTP/1.1\r\n", request.method(), request.uri()).as_bytes());
         for (name, value) in request.headers() {
@@ -110,8 +129,18 @@ impl Load {
             self.bytes.extend_from_slice(value.as_bytes());
             self.bytes.extend_from_slice(b"\r\n");
         }
-        self.bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", self.body_bytes).as_bytes());
+        self.bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", request.body().len()).as_bytes());
         self.bytes.extend_from_slice(request.body());
+        self.ends.push(self.bytes.len());
+    }
+
+    /// A challenge in X's form: the base64 of a UUID's text.
+    fn push_challenge(&mut self, path: &str, uuid: uuid::Uuid) {
+        let token = BASE64.encode(uuid.hyphenated().to_string().as_bytes());
+        let head = format!(
+            "GET {path}?crc_token={token}&nonce=MTc5NTMxODk2NjEyMw HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+        );
+        self.bytes.extend_from_slice(head.as_bytes());
         self.ends.push(self.bytes.len());
     }
 
@@ -121,8 +150,11 @@ impl Load {
         self.bytes.get(start..end)
     }
 
-    pub(crate) fn body_bytes(&self) -> usize {
-        self.body_bytes
+    /// What a store keeps of the first request at least: body and header fields.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let request = self.request(0).unwrap_or_default();
+        let line = request.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        request.len() - line
     }
 }
 
@@ -133,6 +165,15 @@ pub(crate) struct Pace {
     pub(crate) connections: u16,
     /// How long a connection rests between an answer and its next request.
     pub(crate) pause: Duration,
+    /// How many requests are sent a second, however fast they are answered; `None` for as many as are answered.
+    pub(crate) rate: Option<f64>,
+}
+
+impl Pace {
+    /// As many requests as are answered, one on its way on each connection.
+    pub(crate) fn closed(connections: u16) -> Self {
+        Self { connections, pause: Duration::ZERO, rate: None }
+    }
 }
 
 /// What one round showed.
@@ -144,6 +185,10 @@ pub(crate) struct Measured {
     pub(crate) p50: Duration,
     /// All but one in a hundred came within this.
     pub(crate) p99: Duration,
+    /// All but one in a thousand came within this.
+    pub(crate) p999: Duration,
+    /// Requests that were answered.
+    pub(crate) count: usize,
     /// Answers other than 200.
     pub(crate) refused: usize,
 }
@@ -161,7 +206,7 @@ pub(crate) async fn run(address: SocketAddr, load: &Rc<Load>, pace: Pace) -> any
     let local = LocalSet::new();
     let started = Instant::now();
     for stream in streams {
-        loops.spawn_local_on(keep_sending(stream, Rc::clone(load), Rc::clone(&next), pace.pause), &local);
+        loops.spawn_local_on(keep_sending(stream, Rc::clone(load), Rc::clone(&next), pace, started), &local);
     }
     let mut latencies = Vec::with_capacity(load.ends.len());
     let mut refused = 0;
@@ -177,41 +222,16 @@ pub(crate) async fn run(address: SocketAddr, load: &Rc<Load>, pace: Pace) -> any
         .await?;
     let took = started.elapsed();
     latencies.sort_unstable();
-    let at = |percent: usize| latencies.get(latencies.len() * percent / 100).copied().unwrap_or_default();
+    let at = |thousandth: usize| latencies.get(latencies.len() * thousandth / 1_000).copied();
+    let within = |thousandth| at(thousandth).unwrap_or_default();
     Ok(Measured {
         per_second: latencies.len() as f64 / took.as_secs_f64(),
-        p50: at(50),
-        p99: at(99),
+        p50: within(500),
+        p99: within(990),
+        p999: within(999),
+        count: latencies.len(),
         refused,
     })
-}
-
-/// Sends every request once to each of two contenders, one after the other. Who goes first alternates: whatever the
-/// first one leaves behind must not always hit the same one.
-pub(crate) async fn in_turn(
-    round: u32,
-    contenders: [&Contender; 2],
-    load: &Rc<Load>,
-    pace: Pace,
-) -> anyhow::Result<[Measured; 2]> {
-    let measure = async |contender: &Contender| {
-        let measured = run(contender.address(), load, pace).await?;
-        anyhow::ensure!(
-            measured.refused == 0,
-            "{} answered {} requests otherwise than 200",
-            contender.name(),
-            measured.refused
-        );
-        anyhow::Ok(measured)
-    };
-    let [one, other] = contenders;
-    if round % 2 == 1 {
-        let first = measure(one).await?;
-        Ok([first, measure(other).await?])
-    } else {
-        let first = measure(other).await?;
-        Ok([measure(one).await?, first])
-    }
 }
 
 /// One connection: takes the next request that nobody has taken, until there is none.
@@ -219,19 +239,28 @@ async fn keep_sending(
     mut stream: TcpStream,
     load: Rc<Load>,
     next: Rc<Cell<usize>>,
-    pause: Duration,
+    pace: Pace,
+    started: Instant,
 ) -> anyhow::Result<(Vec<Duration>, usize)> {
     let (mut latencies, mut refused) = (Vec::new(), 0);
     let mut buffer = Vec::with_capacity(4096);
-    while let Some(request) = load.request(next.replace(next.get() + 1)) {
-        let sent = Instant::now();
+    loop {
+        let index = next.replace(next.get() + 1);
+        let Some(request) = load.request(index) else { break };
+        let due = pace.rate.map(|rate| started + Duration::from_secs_f64(index as f64 / rate));
+        let late = due.filter(|due| *due <= Instant::now());
+        if let (Some(due), None) = (due, late) {
+            tokio::time::sleep_until(due).await;
+        }
+        // Who has to wait for a connection has waited all the same.
+        let sent = late.unwrap_or_else(Instant::now);
         stream.write_all(request).await?;
         buffer.clear();
         let whole = loop {
             if stream.read_buf(&mut buffer).await? == 0 {
                 bail!("the server closed the connection instead of answering");
             }
-            if let Some(whole) = answer_length(&buffer)? {
+            if let Some(whole) = message_length(&buffer)? {
                 break whole;
             }
         };
@@ -242,19 +271,23 @@ async fn keep_sending(
         }
         latencies.push(sent.elapsed());
         refused += usize::from(!buffer.starts_with(b"HTTP/1.1 200 "));
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
+        if !pace.pause.is_zero() {
+            tokio::time::sleep(pace.pause).await;
         }
     }
     Ok((latencies, refused))
 }
 
-/// How long an answer is, once its head is there.
-fn answer_length(received: &[u8]) -> anyhow::Result<Option<usize>> {
+/// How long a message is, head and body, once its head is there.
+pub(crate) fn message_length(received: &[u8]) -> anyhow::Result<Option<usize>> {
     let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-    let head = String::from_utf8_lossy(&received[..end]).to_ascii_lowercase();
-    let length =
-        head.lines().find_map(|line| line.strip_prefix("content-length:")).context("no content-length")?;
+    const NAME: &[u8] = b"content-length:";
+    let head = received.get(..end).unwrap_or_default();
+    let field = head.split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = line.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    });
+    let length = std::str::from_utf8(field.context("no content-length")?)?;
     Ok(Some(end + 4 + length.trim().parse::<usize>()?))
 }
 
@@ -264,14 +297,14 @@ mod tests {
 
     #[test]
     fn no_two_events_are_alike() {
-        for traffic in [Traffic::X, Traffic::Calls] {
+        for traffic in [Traffic::X, Traffic::Calls, Traffic::Challenges] {
             let mut events = Events::of(traffic).unwrap();
             let (one, two) = (events.take(50).unwrap(), events.take(50).unwrap());
-            let bodies = |load: &Load| {
-                let body = |i| load.request(i).map(|r| r[r.len() - load.body_bytes..].to_vec());
-                (0..).map_while(body).collect::<Vec<_>>()
+            let requests = |load: &Load| {
+                let request = |i| load.request(i).map(<[u8]>::to_vec);
+                (0..).map_while(request).collect::<Vec<_>>()
             };
-            let mut all = [bodies(&one), bodies(&two)].concat();
+            let mut all = [requests(&one), requests(&two)].concat();
             all.sort();
             all.dedup();
             assert_eq!(all.len(), 100, "{traffic:?}");
@@ -281,7 +314,7 @@ mod tests {
     #[test]
     fn an_answer_is_as_long_as_its_head_says() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-        assert_eq!(answer_length(answer).unwrap(), Some(answer.len()));
-        assert_eq!(answer_length(&answer[..30]).unwrap(), None);
+        assert_eq!(message_length(answer).unwrap(), Some(answer.len()));
+        assert_eq!(message_length(&answer[..30]).unwrap(), None);
     }
 }

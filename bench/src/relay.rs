@@ -4,12 +4,11 @@
 //! What counts is the time of one call, so few are on their way at once. With many, both sides measure how long their
 //! queues are.
 
-use std::io::Write;
-
 use crate::Args;
-use crate::contender::{self, Contender};
+use crate::compare;
+use crate::contender::Contender;
 use crate::load::{self, Events, Measured, Traffic};
-use crate::report::{self, median, ms};
+use crate::report::{Table, median, ms};
 
 /// Keep-alive connections, each with one call on its way.
 const CONNECTIONS: u16 = 1;
@@ -23,12 +22,12 @@ struct Row {
     relayed: Measured,
 }
 
-const HEADING: &str = "\
-round  direct p50    p99 ms    relayed p50    p99 ms    added p50    p99 ms    ratio p50      p99";
+const HEADS: [&str; 9] =
+    ["round", "direct p50 ms", "p99", "relayed p50 ms", "p99", "added p50 ms", "p99", "ratio p50", "p99"];
 
-pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
-    let mut out = std::io::stdout();
-    let (pace, count) = (args.pace(CONNECTIONS), args.events.unwrap_or(EVENTS));
+pub(crate) async fn run(args: &Args) -> anyhow::Result<Table> {
+    let pace = args.pace(CONNECTIONS);
+    let count = args.events.unwrap_or(EVENTS);
     let mut events = Events::of(Traffic::Calls)?;
     let warm_up = events.take(count.min(1_000))?;
     let mut application = Contender::application()?;
@@ -38,28 +37,28 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<()> {
     for contender in [&application, &hookhouse] {
         load::run(contender.address(), &warm_up, pace).await?;
     }
-    writeln!(
-        out,
-        "{count} calls of {} bytes a round, {} on their way at once, {} ms apart{}",
-        warm_up.body_bytes(),
-        pace.connections,
-        args.pause,
-        if contender::pinned() { ", servers on CPU 0" } else { "" }
-    )?;
-    writeln!(out, "{}", report::disk()?)?;
-    writeln!(out, "{HEADING}")?;
+    let title = format!("Calls relayed, {} on their way at once, {} ms apart", pace.connections, args.pause);
+    let mut table = Table::new(title, &HEADS);
     let mut rows = Vec::new();
     for round in 1..=args.rounds {
         let load = events.take(count)?;
-        let [direct, relayed] = load::in_turn(round, [&application, &hookhouse], &load, pace).await?;
-        let row = Row { direct, relayed };
-        writeln!(out, "{}", line(&round.to_string(), &row.columns()))?;
+        let measure = async |contender| anyhow::Ok(compare::measure(contender, &load, pace).await?.measured);
+        // Whatever the first one leaves behind must not always hit the same one.
+        let row = if round % 2 == 1 {
+            let direct = measure(&application).await?;
+            Row { direct, relayed: measure(&hookhouse).await? }
+        } else {
+            let relayed = measure(&hookhouse).await?;
+            Row { direct: measure(&application).await?, relayed }
+        };
+        table.rows.push(line(&round.to_string(), &row.columns()));
         rows.push(row.columns());
     }
     // The medians of what each round showed: a slow moment of the machine hit both sides of one round.
-    let medians = std::array::from_fn(|column| median(rows.iter().map(|row| row[column]).collect()));
-    writeln!(out, "{}", line("median", &medians))?;
-    Ok(())
+    let medians =
+        std::array::from_fn(|column| median(rows.iter().map(|row: &[f64; 8]| row[column]).collect()));
+    table.rows.push(line("median", &medians));
+    Ok(table)
 }
 
 impl Row {
@@ -80,10 +79,9 @@ impl Row {
     }
 }
 
-fn line(name: &str, columns: &[f64; 8]) -> String {
-    let [p50, p99, relayed_p50, relayed_p99, added_p50, added_p99, ratio_p50, ratio_p99] = columns;
-    format!(
-        "{name:<6} {p50:>10.3} {p99:>9.3} {relayed_p50:>14.3} {relayed_p99:>9.3} {added_p50:>12.3} {added_p99:>9.3} \
-         {ratio_p50:>12.2} {ratio_p99:>8.2}"
-    )
+fn line(name: &str, columns: &[f64; 8]) -> Vec<String> {
+    let (times, ratios) = columns.split_at(6);
+    let times = times.iter().map(|time| format!("{time:.3}"));
+    let ratios = ratios.iter().map(|ratio| format!("{ratio:.2}"));
+    std::iter::once(name.to_owned()).chain(times).chain(ratios).collect()
 }

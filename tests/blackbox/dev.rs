@@ -246,3 +246,128 @@ fn the_whole_loop_with_x_runs_without_an_account() {
     assert_eq!(dev.tell(&["x", "webhooks", "delete", id]).0, Some(0));
     assert_ne!(dev.tell(&["x", "webhooks", "status"]).0, Some(0), "X has nothing any more");
 }
+
+/// `dev` on a terminal of its own, with somebody who presses keys.
+struct Sitting {
+    folder: TempDir,
+    child: Child,
+    out: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Sitting {
+    /// `script` makes the terminal; afterwards the terminal says how it was left.
+    fn start(variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = hookhouse().get_program().to_string_lossy().into_owned();
+        // Ctrl-C reaches all that runs on a terminal; a shell that has a trap for it outlives it, whichever shell it is.
+        let line = format!("trap : INT; {program} dev --port 0 --admin-port 0 --x-port 0; echo ended $?; stty -a");
+        let mut command = Command::new("script");
+        command.args(["-qefc", &line, "/dev/null"]).current_dir(folder.path()).env_remove("NO_COLOR");
+        // Where CI is set, colours are taken to be wanted whatever the terminal is.
+        command.env_remove("CI").env("TERM", "xterm-256color").envs(variables.iter().copied());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script is part of the system");
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let (shown, mut stdout) = (Arc::clone(&out), child.stdout.take().expect("stdout is piped"));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = std::io::Read::read(&mut stdout, &mut bytes) {
+                shown.lock().expect("nobody panics with it").extend_from_slice(&bytes[..count]);
+            }
+        });
+        Self { folder, child, out }
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.out.lock().expect("nobody panics with it")).into_owned()
+    }
+
+    fn sees(&self, words: &str) {
+        eventually(&format!("{words:?} on the screen"), || self.shown().contains(words).then_some(()));
+    }
+
+    fn press(&mut self, key: &str) {
+        let keys = self.child.stdin.as_mut().expect("stdin is piped");
+        std::io::Write::write_all(keys, key.as_bytes()).expect("somebody reads it");
+    }
+
+    fn runtime(&self) -> serde_json::Value {
+        let file = self.folder.path().join(".hookhouse/runtime.json");
+        eventually("runtime.json", || serde_json::from_slice(&std::fs::read(&file).ok()?).ok())
+    }
+
+    fn receives(&self, body: &str) {
+        let ingress =
+            self.runtime()["ingress"][0].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        assert_eq!(send(ingress, &request("POST", "/webhooks/inbox", &[], body.as_bytes())).status, 200);
+    }
+}
+
+impl Drop for Sitting {
+    fn drop(&mut self) {
+        // Its terminal goes with it, and with that whatever runs on it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn on_a_terminal_single_keys_do_something_and_it_is_left_as_it_was() {
+    let mut sitting = Sitting::start(&[]);
+    sitting.sees("o  the web UI");
+    sitting.receives(r#"{"first":1}"#);
+    sitting.sees("not verified");
+    let admin = sitting.runtime()["admin"].as_str().expect("an address").to_owned();
+    let link = format!("\u{1b}]8;;http://{admin}/events/evt_");
+    assert!(sitting.shown().contains(&link), "ids lead to their pages: {}", sitting.shown());
+    assert!(!sitting.shown().contains("\"first\""));
+    sitting.press("b");
+    sitting.sees("bodies on");
+    sitting.receives(r#"{"second":2}"#);
+    sitting.sees("\"second\": 2");
+    sitting.press("b");
+    sitting.sees("bodies off");
+    sitting.press("o");
+    sitting.sees(&format!("\u{1b}]8;;http://{admin}\u{1b}\\http://{admin}"));
+    sitting.press("r");
+    sitting.sees("there is nowhere to replay to: --forward-to URL");
+    sitting.press("c");
+    sitting.sees("\u{1b}[H\u{1b}[2J");
+    sitting.press("?z");
+    eventually("the keys again", || {
+        (sitting.shown().matches("r  replay the newest").count() == 2).then_some(())
+    });
+    sitting.press("q");
+    sitting.sees("ended 0");
+    eventually("the terminal as it was", || {
+        let (_, left) = sitting.shown().split_once("ended 0").map(|(a, b)| (a.to_owned(), b.to_owned()))?;
+        (left.contains(" icanon") && left.contains(" echo ")).then_some(())
+    });
+}
+
+#[test]
+fn a_dumb_terminal_gets_neither_keys_nor_links() {
+    let mut sitting = Sitting::start(&[("TERM", "dumb")]);
+    sitting.sees("Waiting for requests");
+    sitting.receives("{}");
+    sitting.sees("not verified");
+    assert!(!sitting.shown().contains('\u{1b}'), "{}", sitting.shown());
+    assert!(!sitting.shown().contains("o  the web UI"));
+    // Ctrl-C is what ends it.
+    sitting.press("\u{3}");
+    sitting.sees("ended 0");
+}
+
+#[test]
+fn without_colours_there_are_no_links() {
+    let mut sitting = Sitting::start(&[("NO_COLOR", "1")]);
+    sitting.sees("o  the web UI");
+    sitting.receives("{}");
+    sitting.sees("not verified");
+    assert!(!sitting.shown().contains('\u{1b}'), "{}", sitting.shown());
+    sitting.press("q");
+    sitting.sees("ended 0");
+}

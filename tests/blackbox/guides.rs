@@ -33,6 +33,30 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
+/// The page on providers has a row for each, and one for each challenge.
+#[test]
+fn every_provider_of_the_catalogue_is_in_the_guide() {
+    let page = std::fs::read_to_string(root().join("docs/guides/providers.md")).unwrap();
+    let rows = |text: &str| -> Vec<String> {
+        let rows = text.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `provider`"));
+        rows.map(|line| line.split('|').take(3).collect::<Vec<_>>().join("|")).collect()
+    };
+    let (schemes, challenges) = page.split_once("## Challenges").unwrap();
+    let known: Vec<_> = hookhouse_verify::catalogue::rows()
+        .iter()
+        .map(|row| format!("| `{}` | `{}` ", row.provider, row.descriptor.signature.header))
+        .collect();
+    assert_eq!(rows(schemes), known);
+    let asking: Vec<_> = hookhouse_verify::catalogue::rows()
+        .iter()
+        .filter(|row| row.challenge.is_some())
+        .map(|row| format!("| `{}` ", row.provider))
+        .collect();
+    let asked: Vec<_> =
+        rows(challenges).iter().map(|row| row.split('|').take(2).collect::<Vec<_>>().join("|")).collect();
+    assert_eq!(asked, asking);
+}
+
 fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let begin = format!("```{language}\n");
     page.split(begin.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()

@@ -1,20 +1,30 @@
 //! The whole thing from outside: the binary, its sockets, its files, and applications that it delivers to.
 
 mod accounts;
+mod activation;
 mod api;
+#[cfg(feature = "jetstream")]
+mod cluster;
+mod core_dump;
+mod db;
 mod delivery;
 mod dev;
+mod differential;
 mod doctor;
 mod durability;
+mod edit;
 mod emulate;
 mod explain;
 mod guides;
 mod listen;
 mod nginx;
 mod operate;
+mod redact;
 mod relay;
+mod reload;
 mod salesforce;
 mod sendgrid;
+mod slow;
 mod tail;
 mod telemetry;
 mod tls;

@@ -1,5 +1,6 @@
 //! What an operator's machines see: metrics, health, the log; and what is shipped to read them.
 
+mod otlp;
 mod prometheus;
 mod scrape;
 
@@ -252,11 +253,14 @@ fn a_full_store_is_alive_and_not_ready_and_answers_challenges() {
     );
     let admin = |path| send(house.admin, &request("GET", path, &[("Host", "localhost")], b""));
     assert_eq!(admin("/livez").status, 200);
-    let not = admin("/readyz");
-    assert_eq!((not.status, not.header("content-type")), (503, Some("application/problem+json")));
-    let problem: Value = serde_json::from_slice(&not.body).expect("JSON");
-    assert_eq!(problem["type"], "urn:hookhouse:problem:not-ready");
-    assert!(problem["detail"].as_str().is_some_and(|why| why.contains("reserve")), "{problem}");
+    // Until its listeners accept, that is the reason.
+    eventually("the full store as the reason", || {
+        let not = admin("/readyz");
+        assert_eq!((not.status, not.header("content-type")), (503, Some("application/problem+json")));
+        let problem: Value = serde_json::from_slice(&not.body).expect("JSON");
+        assert_eq!(problem["type"], "urn:hookhouse:problem:not-ready");
+        problem["detail"].as_str().is_some_and(|why| why.contains("reserve")).then_some(())
+    });
 
     assert_eq!(send(house.ingress, &request("GET", "/x?crc_token=t0ken", &[], b"")).status, 200);
     let seen = eventually("the challenge", || {

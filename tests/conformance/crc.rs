@@ -295,8 +295,9 @@ fn x14(case: &Case) {
     }
 }
 
-/// A challenge while the store takes nothing and hundreds of connections dawdle.
+/// A challenge while the store takes nothing and hundreds of connections dawdle, and while the disk stalls.
 fn x15(case: &Case) {
+    crate::durability::stalled(case);
     let full = format!("[store]\npath = \"store\"\nreserve = \"900TB\"\n{CONFIG}");
     let house = House::start_unready(&full, VARIABLES);
     let mut slow = Vec::new();

@@ -107,12 +107,28 @@ fn two_hundred_texts_in_every_field_are_shown_and_run_nothing() {
         let nowhere = format!("/{}", encoded(text));
         assert_eq!(send(house.ingress, &request("POST", &nowhere, &[], b"")).status, 404);
     }
+    let mut events = house.events();
+    events.retain(|event| event["source"] == "hub");
+    for (event, text) in events.iter().zip(&texts) {
+        edited(&house, event["id"].as_str().expect("an id"), text);
+    }
     eventually("the refusals on record", || (house.refusals().len() == 200).then_some(()));
     let report = browser::run("hostile.js", house.admin, json!({ "token": token(&house), "texts": texts }));
     assert_eq!(report["events"], 400);
     assert_eq!(report["pages"].as_u64().map(|pages| pages > 450), Some(true));
     assert_eq!(report["missing"], json!([]), "each is shown as itself");
     assert_eq!(report["hits"], json!([]), "none runs");
+}
+
+/// Replays an event with the text for a body, and in a header.
+fn edited(house: &House, id: &str, text: &str) {
+    let bearer = format!("Bearer {}", token(house));
+    let headers =
+        [("Host", "localhost"), ("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+    let body = json!({ "edit": { "body": text, "headers": [["X-Edited", printable(text)]] } }).to_string();
+    let path = format!("/api/v1/events/{id}/replay");
+    let answer = send(house.admin, &request("POST", &path, &headers, body.as_bytes()));
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// An event whose type is the text: GitHub names it in a header that its signature leaves out.

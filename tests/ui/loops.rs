@@ -36,6 +36,7 @@ fn the_whole_loop_by_keyboard() {
     assert_eq!(report["focused"], "Replay", "r goes to the button");
     assert_eq!(report["attempts"], json!(["answered 200", "answered 200"]), "Enter replays");
     assert_eq!(report["help"], true, "? lists the keys");
+    assert_eq!(report["closing"], json!(["keys-on", "q"]), "a key right behind the help counts");
     assert_eq!(report["searched"], json!(["message.received"]), "/ searches");
     assert_eq!(report["went"], "/deliveries", "g d goes to the deliveries");
     assert_eq!(report["off"], true, "keys can be turned off");

@@ -27,6 +27,19 @@ fn the_pages_work_without_javascript_and_behind_a_login() {
     assert_eq!(report["listed"], json!(["POST /in", "POST /in"]));
     assert_eq!(report["raw"], "bad");
     assert_eq!(report["replayed"], "Replay is on its way: a new delivery of the stored bytes, due now.");
+    assert_eq!(report["editable"], "good");
+    assert_eq!(
+        report["unedited"],
+        "Nothing was replayed: nothing was changed: a replay without an edit sends the stored bytes. What you wrote is \
+         where you came from: go back in your browser."
+    );
+    assert_eq!(
+        report["edited"],
+        "Replay is on its way: a new delivery of what you edited, marked as edited, due now."
+    );
+    assert_eq!(report["marked"], 1);
+    assert_eq!(report["sent"], "edited\nhere");
+    assert_eq!(report["stored"], "good", "the event stays as it is");
     assert_eq!(report["issue"], "answered 500 from app");
     assert_eq!(report["retried"], "The deliveries of this issue are due now.");
     assert_eq!(report["counted"], "2 events");

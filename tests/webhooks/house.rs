@@ -57,9 +57,12 @@ impl House {
         let observer = plan.observer.unwrap_or_else(|| Arc::new(Unwatched));
         let port = plan.port;
         runtime.spawn(async move {
-            let store = persistently(|| async { store::open(&config.store, Arc::clone(&clock)).ok() }).await;
+            let store = persistently(|| async {
+                store::open(&config.store, config.largest_body(), Arc::clone(&clock)).await.ok()
+            })
+            .await;
             let ingress = persistently(|| async { listen(port).await }).await;
-            let bound = Bound { ingress: vec![ingress], admin: listen(0).await.unwrap() };
+            let bound = Bound::of(ingress, listen(0).await.unwrap());
             // Healing at the usual pace, in a time that jumps.
             let policy = Policy { jitter: 0.0, ..Policy::default() };
             // A step of the tests is no absence.

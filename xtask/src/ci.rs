@@ -1,18 +1,22 @@
 //! What must hold before a change lands.
 
-use crate::{step, test, tools};
+use std::process::Command;
+
+use crate::{bench, step, test, tools};
 
 /// Stops at the first thing that does not hold; what takes longest comes last.
 pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
     tools::c_compiler()?;
     step::run("formatting", &mut step::cargo(&["fmt", "--all", "--check"]))?;
-    let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    step::run("lints", &mut step::cargo(&lints))?;
-    let docs = ["doc", "--workspace", "--no-deps"];
-    step::run("docs", step::cargo(&docs).env("RUSTDOCFLAGS", "-D warnings"))?;
-    if tools::runs("cargo-deny", &["--version"]) {
-        let deny = ["deny", "--offline", "check", "bans", "licenses", "sources"];
-        step::run("dependencies", &mut step::cargo(&deny))?;
-    }
+    let mut lints = step::cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
+    step::run("lints", lints.args(test::FEATURES).args(["--", "-D", "warnings"]))?;
+    let lean = ["clippy", "--package", "hookhouse", "--locked", "--", "-D", "warnings"];
+    step::run("lints of the lean build", &mut step::cargo(&lean))?;
+    let mut docs = step::cargo(&["doc", "--workspace", "--no-deps"]);
+    step::run("docs", docs.args(test::FEATURES).env("RUSTDOCFLAGS", "-D warnings"))?;
+    // Everything that was built is in cargo's own folder by now; advisories would want a clone of a repository.
+    let deny = ["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"];
+    step::run("dependencies", Command::new(tools::deny()?).args(deny))?;
+    bench::instructions()?;
     test::run(&[])
 }

@@ -2,7 +2,10 @@
 
 mod bench;
 mod ci;
+mod fuzz;
+mod mutants;
 mod sdks;
+mod soak;
 mod step;
 mod test;
 mod tools;
@@ -14,12 +17,31 @@ type Chore = (&'static str, &'static str, &'static str, fn(&[String]) -> anyhow:
 
 const CHORES: &[Chore] = &[
     ("test", "[NEXTEST ARGS]", "every test; with arguments, those that nextest selects by them", test::run),
+    (
+        "fuzz",
+        "[TARGET…] [--runs N | --minutes M]",
+        "fuzzes what reads foreign bytes; each target so often, or for so long (10,000 runs unless said)",
+        fuzz::run,
+    ),
+    (
+        "mutants",
+        "[MODULE…]",
+        "changes signatures, challenges, dedupe and proxy trust, and counts what no test notices (hours)",
+        mutants::run,
+    ),
     ("ci", "", "what CI runs: formatting, lints, docs, licences, tests", ci::run),
     (
         "bench",
         "[BENCH ARGS]",
-        "requests per second beside a bare hyper server, or what a relay adds (`bench --help` for more)",
+        "what Hookhouse costs beside servers that do less (`bench --help` for the scenarios); with --instructions, what \
+         an event costs in instructions, beside its budget",
         bench::run,
+    ),
+    (
+        "soak",
+        "[SOAK ARGS]",
+        "kills, power cuts, full and failing disks, floods: is anything lost, is anything slow? (`soak --help` for more)",
+        soak::run,
     ),
 ];
 

@@ -15,7 +15,7 @@ use crate::{step, tools};
 pub(crate) fn install() -> anyhow::Result<()> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     let target = program.ancestors().nth(2).context("this program is not in a target folder")?;
-    python(&target.join("sdk/python"))?;
+    python(&target.join("sdk/python"), Path::new("tests/sdk/requirements.txt"))?;
     node("tests/sdk", &target.join("sdk/node"))
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn install_browser() -> anyhow::Result<()> {
     node("tests/ui", &target.join("ui/node"))
 }
 
-fn python(folder: &Path) -> anyhow::Result<()> {
-    let list = Path::new("tests/sdk/requirements.txt");
+/// The packages that a list names, in a virtual environment.
+fn python(folder: &Path, list: &Path) -> anyhow::Result<()> {
     let python = folder.join("bin/python");
     if is_installed(folder, list)? && tools::runs(&python.to_string_lossy(), &["--version"]) {
         return Ok(());
@@ -42,6 +42,21 @@ fn python(folder: &Path) -> anyhow::Result<()> {
         ["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--requirement"];
     step::run("Python packages", Command::new(&python).args(install).arg(list))?;
     settled(folder, list)
+}
+
+/// Installs what Hookhouse is compared with: Flask and waitress in the versions of the tests, Fastify, Debian's `webhook`.
+///
+/// # Errors
+/// When something is missing and cannot be installed.
+pub(crate) fn install_peers() -> anyhow::Result<()> {
+    let folder = Path::new("target/bench-peers");
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    python(&folder.join("python"), Path::new("bench/peers/requirements.txt"))?;
+    node("bench/peers/fastify", &folder.join("node"))?;
+    let program = "server.mjs";
+    fs::copy(Path::new("bench/peers/fastify").join(program), folder.join("node").join(program))
+        .with_context(|| format!("cannot copy {program}"))?;
+    tools::webhook()
 }
 
 /// The packages that a folder of tests lists.

@@ -6,6 +6,8 @@ use crate::{sdks, step, tools};
 /// leaves out. All packages at once, so that they share one set of features and everything, the binary under test
 /// included, is built once.
 ///
+/// The binary is built with every feature, as released ones are, unless packages are named.
+///
 /// Arguments go to nextest: the beginning of a test's name, `--package NAME`, `-E EXPRESSION`.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     tools::c_compiler()?;
@@ -14,20 +16,29 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     tools::nextest()?;
     if are_called(args, "hookhouse") {
         tools::nginx()?;
+        tools::haproxy()?;
+        tools::systemd()?;
         tools::tls()?;
+        tools::soak()?;
         sdks::install()?;
         sdks::install_browser()?;
     }
+    if are_called(args, "hookhouse") || are_called(args, "hookhouse-store-jetstream") {
+        tools::nats()?;
+    }
     let mut nextest = step::cargo(&["nextest", "run"]);
     if !args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package")) {
-        nextest.arg("--workspace");
+        nextest.arg("--workspace").args(FEATURES);
     }
     step::run("tests", nextest.args(args))?;
     if args.is_empty() {
-        step::run("documentation tests", &mut step::cargo(&["test", "--workspace", "--doc"]))?;
+        step::run("documentation tests", step::cargo(&["test", "--workspace", "--doc"]).args(FEATURES))?;
     }
     Ok(())
 }
+
+/// What the default build leaves out, so that it stays lean.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "hookhouse/jetstream"];
 
 /// Whether nextest is to run tests of this package: all packages' are run unless some are named.
 fn are_called(args: &[String], package: &str) -> bool {

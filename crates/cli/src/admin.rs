@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookhouse_core::store::{DeliveryQuery, EventQuery, RefusalQuery};
-use hookhouse_core::{Delivery, EventId, EventStore, StoredRefusal};
+use hookhouse_core::{Delivery, EventId, EventStore, StoreStats, StoredRefusal};
 use hookhouse_server::admin::view::{EventDetail, EventView, List};
 use hookhouse_server::store;
 use http::Method;
@@ -17,7 +17,7 @@ pub(crate) use self::client::{Client, nobody};
 pub(crate) use self::line::{Line, Unsent, Wire};
 pub(crate) use self::parameters::Parameters;
 use crate::exit::{Code, Failure};
-use crate::locate::Place;
+use crate::locate::{self, Place};
 use crate::output::Pages;
 
 /// A small runtime for a command that talks to a server.
@@ -44,11 +44,11 @@ impl Reader {
         if let Some(client) = Client::find(place).await? {
             return Ok(Self::Server(client));
         }
-        let Place::Folder(folder) = place else { return Err(place.unreachable()) };
+        let Place::Folder(folder, config) = place else { return Err(place.unreachable()) };
         if !folder.is_dir() {
             return Err(place.unreachable());
         }
-        let store = store::open_read_only(folder)
+        let store = store::open_read_only(folder, &locate::keys(config.as_deref())?)
             .map_err(|error| Failure::with_code(anyhow::Error::new(error), Code::Unreachable))?;
         Ok(Self::Store(store))
     }
@@ -69,6 +69,14 @@ impl Reader {
                 let data = page.items.iter().map(|event| EventView::of(event, body)).collect();
                 Ok(List { data, next_cursor: page.next })
             }
+        }
+    }
+
+    /// What is stored, counted.
+    pub(crate) async fn stats(&self) -> Result<StoreStats, Failure> {
+        match self {
+            Self::Server(client) => client.read("store").await,
+            Self::Store(store) => Ok(store.stats().await?),
         }
     }
 

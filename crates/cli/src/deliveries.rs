@@ -143,6 +143,9 @@ fn describe(delivery: &Delivery) -> String {
         delivery.state.as_str(),
         delivery.attempts
     );
+    if let Some(mark) = &delivery.edited {
+        text += &format!("  edited by {}", inline(&mark.by));
+    }
     if let Some(due) = delivery.due_at {
         text += &format!("  due {}", due.strftime("%Y-%m-%d %H:%M:%S"));
     }

@@ -2,12 +2,14 @@
 
 mod demo;
 pub(crate) mod house;
+mod keys;
 pub(crate) mod secrets;
 pub(crate) mod stand_in;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anstyle::{AnsiColor, Style};
 use hookhouse_core::{Clock, Observer, SystemClock};
@@ -69,7 +71,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Outcome {
-    crate::log::start(&args.log).map_err(|error| Failure::with_code(error, Code::Usage))?;
+    let _rest = crate::log::start(&args.log).map_err(|error| Failure::with_code(error, Code::Usage))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(args, global.output))
 }
@@ -100,15 +102,17 @@ async fn serve(args: Args, format: Format) -> Outcome {
         secrets: &secrets,
         x: stand_in.as_ref().map(|(_, stand_in)| stand_in),
     })?;
-    let store = store::open(&config.store, Arc::clone(&clock))?;
-    let manner =
-        Manner { format, bodies: args.bodies, pages: Pages::below(format!("http://{admin_address}")) };
+    let store = store::open(&config.store, config.largest_body(), Arc::clone(&clock)).await?;
+    let ui = format!("http://{admin_address}");
+    let (bodies, pages) = (Arc::new(AtomicBool::new(args.bodies)), Pages::below(ui.clone()));
+    let manner = Manner { format, bodies: Arc::clone(&bodies), pages: pages.clone() };
     let terminal = Terminal::start(manner)?;
     let observer: Arc<dyn Observer> = match &demo {
         Some(demo) => demo.watch(Arc::clone(&terminal) as _),
         None => Arc::clone(&terminal) as _,
     };
-    let bound = Bound { ingress: vec![ingress], admin };
+    let bound = Bound::of(ingress, admin);
+    let kept = Arc::clone(&store);
     let wiring =
         Wiring { config, bound, store, clock, observer, lifecycle: lifecycle.clone(), pace: Pace::default() };
     let running = hookhouse_server::start(wiring).await?;
@@ -116,6 +120,13 @@ async fn serve(args: Args, format: Format) -> Outcome {
     announce(&args, &running, &secrets, address, forward_to.as_deref());
     if let Some((_, stand_in)) = stand_in.as_ref().filter(|_| !args.demo) {
         introduce(stand_in);
+    }
+    let keyboard = keys::Keyboard::open().filter(|_| format == Format::Human && !args.exit);
+    if let Some(keyboard) = keyboard {
+        anstream::eprintln!("\n  {FAINT}{}{FAINT:#}", keys::HELP);
+        let (lifecycle, sources) = (lifecycle.clone(), running.sources.clone());
+        let house = keys::House { lifecycle: lifecycle.clone(), store: kept, sources, bodies, pages, ui };
+        lifecycle.tracker.spawn(keyboard.serve(house));
     }
     let outcome = match demo {
         Some(demo) => {

@@ -193,7 +193,7 @@ async fn indoors(patient: &Patient, place: &Place, sources: &[&Source]) -> Vec<C
             answers.status.map(|status| status.store)
         }
         None => {
-            let (found, store) = house::stopped(folder).await;
+            let (found, store) = house::stopped(folder, &config.store.encryption).await;
             checks.extend(found);
             store
         }
@@ -211,7 +211,7 @@ fn hooks<'a>(patient: &Patient, sources: &[&'a Source]) -> (Vec<Hook<'a>>, Vec<C
     let (mut hooks, mut homeless) = (Vec::new(), Vec::new());
     for source in sources {
         let stand_in = source.api.as_ref().is_some_and(|api| api.base.is_stand_in());
-        let listener = patient.runtime.as_ref().and_then(|runtime| runtime.ingress.first());
+        let listener = patient.runtime.as_ref().and_then(Runtime::plain);
         let url = match (&source.public_url, listener) {
             (Some(public), _) => Some(format!("{public}{}", source.path)),
             (None, Some(address)) if stand_in => {

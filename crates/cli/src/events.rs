@@ -54,7 +54,7 @@ pub(crate) struct Which {
     /// Only of this source
     #[arg(long)]
     pub(crate) source: Option<SourceName>,
-    /// Only of this type
+    /// Only of this type; `*` stands for any text, as in `post.*`
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
     /// Only received at or after: a time (RFC 3339) or a while ago (2h, 30m)
@@ -233,6 +233,10 @@ fn describe(detail: &EventDetail, pages: &Pages) -> String {
         }
         _ => "not verified: its source takes anything\n".to_owned(),
     };
+    if !proof.redacted.is_empty() {
+        let kinds: Vec<_> = proof.redacted.iter().map(|kind| kind.as_str()).collect();
+        text += &format!("redacted before it was stored: {}\n", kinds.join(", "));
+    }
     for (name, value) in &event.headers {
         text += &format!("  {name}: {}\n", inline(value));
     }

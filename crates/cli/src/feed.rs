@@ -8,6 +8,7 @@ mod frames;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use hookhouse_core::kind::is_of_type;
 use hookhouse_core::{SourceName, StoredRefusal};
 use hookhouse_server::admin::view::EventView;
 use http::{HeaderName, Method, header};
@@ -53,7 +54,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn takes(&self, event: &EventView) -> bool {
         (self.sources.is_empty() || self.sources.contains(&event.source))
-            && self.event_type.as_ref().is_none_or(|kind| event.event_type.as_ref() == Some(kind))
+            && self.event_type.as_ref().is_none_or(|wanted| is_of_type(wanted, event.event_type.as_deref()))
             && self.verified.is_none_or(|wanted| event.verified == wanted)
     }
 

@@ -19,7 +19,7 @@ use crate::events::moment;
 use crate::exit::{Code, Failure, Outcome};
 use crate::feed::{Came, Feed, Wanted};
 use crate::locate;
-use crate::output::{Format, Pages, line, size};
+use crate::output::{Format, Pages, json, line, size};
 use crate::terminal::{clock, inline};
 
 /// The pauses while the application does not take an event: the first, and the longest.
@@ -173,7 +173,7 @@ async fn forward(
                     let ms = took.as_millis();
                     match shown.format {
                         Format::Human => line(&answered(&event, status.as_u16(), ms, &shown.pages))?,
-                        Format::Json | Format::Jsonl => line(&serde_json::to_string(&Taken {
+                        Format::Json | Format::Jsonl => line(&json(&serde_json::to_string(&Taken {
                             id: event.id,
                             sequence: event.sequence.0,
                             source: &event.source,
@@ -181,7 +181,7 @@ async fn forward(
                             status: status.as_u16(),
                             ms,
                             attempts: attempt,
-                        })?)?,
+                        })?))?,
                     }
                     break;
                 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hookhouse_server::Runtime;
 use hookhouse_server::config::{self, Config};
+use hookhouse_server::store::Encryption;
 
 use crate::Global;
 use crate::contexts::book::{Book, Context};
@@ -61,8 +62,8 @@ pub(crate) fn load(file: &Path) -> Result<config::Loaded, Failure> {
 /// Where the server is that a command asks.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
-    /// On this machine, found through its store's folder.
-    Folder(PathBuf),
+    /// On this machine, found through its store's folder; and the configuration that says so, if one does.
+    Folder(PathBuf, Option<PathBuf>),
     /// Elsewhere, by the name of its context.
     Elsewhere(String, Context),
 }
@@ -71,7 +72,7 @@ impl Place {
     /// What to say when no server answers there.
     pub(crate) fn unreachable(&self) -> Failure {
         let message = match self {
-            Self::Folder(folder) => crate::admin::nobody(folder),
+            Self::Folder(folder, _) => crate::admin::nobody(folder),
             Self::Elsewhere(name, context) => {
                 format!("no server answers at {} (context `{name}`)", context.url)
             }
@@ -83,11 +84,11 @@ impl Place {
 /// The server that is meant: the configuration's that is named with `--config`, else the context's, else this machine's.
 pub(crate) fn place(global: &Global) -> Result<Place, Failure> {
     if global.config.is_some() {
-        return Ok(Place::Folder(store_folder(global)?));
+        return local(global);
     }
     let mut book = Book::open()?;
     let Some(name) = global.context.clone().or_else(|| book.current.take()) else {
-        return Ok(Place::Folder(store_folder(global)?));
+        return local(global);
     };
     let context = book.find(&name)?.clone();
     if global.context.is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr()) {
@@ -99,10 +100,20 @@ pub(crate) fn place(global: &Global) -> Result<Place, Failure> {
 /// The folder of the store that is meant: the configuration's, else `dev`'s.
 ///
 /// Only `[store]` is read, so that looking at events does not need the secrets of the server.
-fn store_folder(global: &Global) -> Result<PathBuf, Failure> {
-    match config_file(global)? {
-        Some(file) => config::store_folder(&file).map_err(|error| Failure::new(Code::Configuration, error)),
-        None => Ok(PathBuf::from(DEV_FOLDER)),
+fn local(global: &Global) -> Result<Place, Failure> {
+    let file = config_file(global)?;
+    let folder = match &file {
+        Some(file) => config::store_folder(file).map_err(|error| Failure::new(Code::Configuration, error))?,
+        None => PathBuf::from(DEV_FOLDER),
+    };
+    Ok(Place::Folder(folder, file))
+}
+
+/// The keys of a store whose payloads are encrypted, for reading it without its server.
+pub(crate) fn keys(config: Option<&Path>) -> Result<Encryption, Failure> {
+    match config {
+        Some(file) => config::store_keys(file).map_err(|error| Failure::new(Code::Configuration, error)),
+        None => Ok(Encryption::default()),
     }
 }
 

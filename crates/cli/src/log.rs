@@ -1,34 +1,56 @@
 //! What `serve` writes: one line per thing that happened, for people on a terminal, as JSON otherwise.
 //!
 //! Every request that is answered has one line with `outcome`, `status`, `ms` and `bytes`, the source, the id of its event
-//! or refusal, and its trace where it names one. No line holds a body, a query, a signature or a secret.
+//! or refusal, and its trace where it names one. No line holds a body, a query, a signature or a secret, and nothing of
+//! what a sender says can end a line, command a terminal or be long.
 
-use std::io::IsTerminal;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+mod flood;
+mod line;
+mod outbox;
 
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
+
+use anstream::{AutoStream, ColorChoice};
 use hookhouse_core::delivery::Next;
 use hookhouse_core::notice::Answered;
-use hookhouse_core::{AttemptOutcome, Notice, Observer, Timestamp, TraceId};
+use hookhouse_core::{AttemptOutcome, Notice, Observer, StoredEvent, TraceId};
 use tracing::field::display;
 use tracing_subscriber::EnvFilter;
 
-/// Turns logging on; `filter` is what `RUST_LOG` takes.
-pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
+use self::flood::Flood;
+use self::line::Lines;
+use self::outbox::{Outbox, Rest};
+
+/// Turns logging on; `filter` is what `RUST_LOG` takes. The last lines are written when what it gives back is dropped.
+pub(crate) fn start(filter: &str) -> anyhow::Result<Option<Rest>> {
     let filter = EnvFilter::try_new(filter)?;
-    let base =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let begun = if std::io::stderr().is_terminal() {
-        base.try_init()
+    let base = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let (begun, rest) = if io::stderr().is_terminal() {
+        let ansi = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+        (base.with_ansi(ansi).with_writer(io::stderr).try_init(), None)
     } else {
-        base.json().flatten_event(true).try_init()
+        let (outbox, rest) = Outbox::open(io::stderr())?;
+        (base.with_writer(outbox).json().event_format(Lines::default()).try_init(), Some(rest))
     };
-    begun.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+    begun.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
+    Ok(rest)
 }
 
 /// Writes notices to the log.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     flood: Flood,
+}
+
+impl Log {
+    /// Says what was left out, for each code that it is true of.
+    pub(crate) fn tell_suppressed(&self) {
+        for (code, lines) in self.flood.take_suppressed() {
+            tracing::warn!(event = "log.suppressed", code, lines, "came too fast to be written one by one");
+        }
+    }
 }
 
 impl Observer for Log {
@@ -44,9 +66,9 @@ impl Observer for Log {
                     status = answered.map(|answered| answered.status),
                     ms = answered.map(ms),
                     bytes = record.request.body.len(),
-                    trace_id = TraceId::of_headers(event.headers()).map(display),
+                    trace_id = trace_of(answered, &event).map(display),
                     peer = record.peer.map(display),
-                    r#type = record.event_type,
+                    r#type = record.event_type.as_deref().map(said).as_deref(),
                     verified = record.provenance.is_verified(),
                     key = record.provenance.key,
                     variant = record.provenance.variant.as_deref(),
@@ -65,7 +87,7 @@ impl Observer for Log {
                 trace_id = answered.trace.map(display),
             ),
             Notice::Refused { refusal, answered, .. } => {
-                if !self.flood.lets_through(refusal.at) {
+                if !self.flood.admit(refusal.at, &refusal.code) {
                     return;
                 }
                 tracing::info!(
@@ -78,13 +100,13 @@ impl Observer for Log {
                     bytes = refusal.body_bytes,
                     trace_id = answered.and_then(|answered| answered.trace).map(display),
                     peer = refusal.peer.map(display),
-                    method = refusal.method,
-                    path = refusal.path,
-                    reason = refusal.reason,
+                    method = said(&refusal.method).as_ref(),
+                    path = said(&refusal.path).as_ref(),
+                    reason = said(&refusal.reason).as_ref(),
                 );
             }
             Notice::Handshake { source, at, kind, key, signed, sent_at, notes, answered } => {
-                if !self.flood.lets_through(at) {
+                if !self.flood.admit(at, kind) {
                     return;
                 }
                 macro_rules! line {
@@ -105,7 +127,13 @@ impl Observer for Log {
                     };
                 }
                 // Somebody sends again what X had signed, or a clock is wrong.
-                if notes.contains(&"stale") { line!(warn, "stale") } else { line!(info, "ok") }
+                if notes.contains(&"stale") {
+                    line!(warn, "stale");
+                } else if notes.contains(&"echo") {
+                    line!(info, "echo");
+                } else {
+                    line!(info, "ok");
+                }
             }
             Notice::Attempted { source, attempt, next } => {
                 let (status, error, skipped) = match &attempt.outcome {
@@ -180,52 +208,40 @@ impl Observer for Log {
     }
 }
 
+/// The trace that a request names. Whoever answered it has looked already; otherwise it is in the event.
+fn trace_of(answered: Option<Answered>, event: &StoredEvent) -> Option<TraceId> {
+    answered.map_or_else(|| TraceId::of_headers(event.headers()), |answered| answered.trace)
+}
+
 /// Milliseconds, to the microsecond.
 fn ms(answered: Answered) -> f64 {
     answered.elapsed.as_micros() as f64 / 1_000.0
 }
 
-/// Lines that anybody can cause without a secret, refusals and challenges: so many a second are written.
-///
-/// A million forged requests must not fill the disk that events are to lie on. They are all counted, in the metrics and
-/// in the line that says how many are missing.
-#[derive(Debug, Default)]
-struct Flood {
-    second: AtomicI64,
-    written: AtomicU32,
-    suppressed: AtomicU64,
-}
+/// The most bytes of a sender's words in one field.
+const LONGEST: usize = 256;
 
-impl Flood {
-    /// Half a kilobyte each: under ten megabytes a minute, whatever comes.
-    const A_SECOND: u32 = 200;
-
-    /// Whether the line of this moment is written; says first how many before it were not. Two that begin a second at
-    /// once may count one too few; that is no harm.
-    fn lets_through(&self, at: Timestamp) -> bool {
-        let Some(missing) = self.admit(at) else { return false };
-        if missing > 0 {
-            tracing::warn!(
-                event = "log.suppressed",
-                lines = missing,
-                "refusals and challenges came too fast"
-            );
-        }
-        true
+/// A sender's words: control characters and what turns the direction of text are escaped, and the rest is cut off. JSON
+/// escapes C0 alone, and a terminal obeys C1 as well.
+fn said(words: &str) -> Cow<'_, str> {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if words.len() <= LONGEST && !words.contains(hidden) {
+        return Cow::Borrowed(words);
     }
-
-    /// How many lines were left out before this one; `None` if this one is to be left out too.
-    fn admit(&self, at: Timestamp) -> Option<u64> {
-        if self.second.swap(at.as_second(), Ordering::Relaxed) != at.as_second() {
-            self.written.store(0, Ordering::Relaxed);
-        }
-        if self.written.fetch_add(1, Ordering::Relaxed) < Self::A_SECOND {
-            Some(self.suppressed.swap(0, Ordering::Relaxed))
-        } else {
-            self.suppressed.fetch_add(1, Ordering::Relaxed);
-            None
+    let mut out = String::with_capacity(LONGEST);
+    for c in words.chars() {
+        let before = out.len();
+        let written = if hidden(c) { write!(out, "{}", c.escape_unicode()) } else { out.write_char(c) };
+        if written.is_err() || out.len() > LONGEST - '…'.len_utf8() {
+            out.truncate(before);
+            out.push('…');
+            break;
         }
     }
+    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -233,12 +249,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_is_written_in_part_and_says_how_much_is_missing() {
-        let flood = Flood::default();
-        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
-        let written = (0..1_000).filter(|ms| flood.admit(at(5_000 + ms)).is_some()).count();
-        assert_eq!(written, Flood::A_SECOND as usize);
-        assert_eq!(flood.admit(at(6_000)), Some(800));
-        assert_eq!(flood.admit(at(6_001)), Some(0));
+    fn a_senders_words_are_short_and_command_nothing() {
+        assert!(matches!(said("/webhooks/x"), Cow::Borrowed("/webhooks/x")));
+        assert_eq!(
+            said("a\r\n{\u{1b}[31m\u{9b}1m\u{202e}\u{2028}"),
+            "a\\u{d}\\u{a}{\\u{1b}[31m\\u{9b}1m\\u{202e}\\u{2028}"
+        );
+        assert_eq!(said(&"x".repeat(LONGEST)).len(), LONGEST);
+        for long in ["x".repeat(LONGEST + 1), "\u{1b}".repeat(LONGEST), "\u{20ac}".repeat(LONGEST)] {
+            let short = said(&long);
+            assert!(short.len() <= LONGEST && short.ends_with('…'), "{short}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod contexts;
 mod crc;
+mod db;
 mod deliveries;
 mod destinations;
 mod dev;
@@ -20,9 +21,11 @@ mod locate;
 mod log;
 mod man;
 mod offline;
+mod otlp;
 mod output;
 #[cfg(test)]
 mod reference;
+mod reload;
 mod replay;
 mod serve;
 mod sign;
@@ -71,6 +74,7 @@ enum Command {
     Serve(serve::Args),
     Init(init::Args),
     Check(check::Args),
+    Reload(reload::Args),
     Doctor(doctor::Args),
     Trigger(trigger::Args),
     #[command(subcommand)]
@@ -94,6 +98,8 @@ enum Command {
     Contexts(contexts::Command),
     #[command(subcommand)]
     Token(token::Command),
+    #[command(subcommand)]
+    Db(db::Command),
     /// Register, watch and subscribe webhooks at X
     #[command(subcommand, after_help = x::HELP)]
     X(x::Command),
@@ -102,7 +108,7 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 not found, 5 auth, \
-6 server unreachable, 7 verification or doctor says no, 8 partial, \
+6 server unreachable, 7 verification, audit or doctor says no, 8 partial, \
 9 wait timed out.\nResults go to stdout, everything else to stderr.";
 
 fn main() -> ExitCode {
@@ -112,6 +118,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &global),
         Command::Init(args) => init::run(args, &global),
         Command::Check(args) => check::run(args, &global),
+        Command::Reload(args) => reload::run(args, &global),
         Command::Doctor(args) => doctor::run(args, &global),
         Command::Trigger(args) => trigger::run(args, &global),
         Command::Emulate(command) => emulate::run(command, &global),
@@ -128,6 +135,7 @@ fn main() -> ExitCode {
         Command::Destinations(command) => destinations::run(command, &global),
         Command::Contexts(command) => contexts::run(command, &global),
         Command::Token(command) => token::run(command, &global),
+        Command::Db(command) => db::run(command, &global),
         Command::X(command) => x::run(command, &global),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -1,5 +1,6 @@
 //! Results on stdout, in the form that was asked for.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use hookhouse_core::EventId;
@@ -38,7 +39,7 @@ impl Out {
     ) -> anyhow::Result<()> {
         match self.format {
             Format::Human => line(&human(value)),
-            Format::Jsonl => line(&serde_json::to_string(value)?),
+            Format::Jsonl => line(&json(&serde_json::to_string(value)?)),
             Format::Json => {
                 self.list.push(serde_json::to_value(value)?);
                 Ok(())
@@ -49,7 +50,9 @@ impl Out {
     /// The end of a list.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
         match self.format {
-            Format::Json => line(&serde_json::to_string_pretty(&serde_json::json!({ "data": self.list }))?),
+            Format::Json => {
+                line(&json(&serde_json::to_string_pretty(&serde_json::json!({ "data": self.list }))?))
+            }
             Format::Human | Format::Jsonl => Ok(()),
         }
     }
@@ -62,8 +65,8 @@ impl Out {
     ) -> anyhow::Result<()> {
         match format {
             Format::Human => line(&human(value)),
-            Format::Json => line(&serde_json::to_string_pretty(value)?),
-            Format::Jsonl => line(&serde_json::to_string(value)?),
+            Format::Json => line(&json(&serde_json::to_string_pretty(value)?)),
+            Format::Jsonl => line(&json(&serde_json::to_string(value)?)),
         }
     }
 }
@@ -73,8 +76,11 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
     ignore_closed(writeln!(anstream::stdout().lock(), "{text}"))
 }
 
-/// Prints bytes as they are.
+/// Prints bytes as they are; on a terminal, without what it would obey.
 pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    if io::stdout().is_terminal() {
+        return line(&plain(&String::from_utf8_lossy(bytes)));
+    }
     let mut out = io::stdout().lock();
     ignore_closed(out.write_all(bytes).and_then(|()| out.flush()))
 }
@@ -98,12 +104,18 @@ impl Pages {
         Self(shown.then_some(base))
     }
 
-    /// An event's id, which leads to its page (OSC 8).
+    /// An event's id, which leads to its page.
     pub(crate) fn event(&self, id: EventId) -> String {
+        let text = id.to_string();
         match &self.0 {
-            Some(base) => format!("\x1b]8;;{base}/events/{id}\x1b\\{id}\x1b]8;;\x1b\\"),
-            None => id.to_string(),
+            Some(base) => self.link(&format!("{base}/events/{id}"), &text),
+            None => text,
         }
+    }
+
+    /// A text that leads somewhere (OSC 8).
+    pub(crate) fn link(&self, to: &str, text: &str) -> String {
+        if self.0.is_some() { format!("\x1b]8;;{to}\x1b\\{text}\x1b]8;;\x1b\\") } else { text.to_owned() }
     }
 }
 
@@ -134,13 +146,36 @@ impl Progress {
     }
 }
 
+/// JSON that commands no terminal: what a parser reads from it is the same. Outside of strings JSON is ASCII, so whatever
+/// is escaped stands in one.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}') || turns(c);
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if obeyed(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a character turns the direction of the text behind it.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A sender's words on a terminal: control characters (C0, C1, DEL) and direction overrides are shown, not obeyed.
 pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => out.push(c),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.extend(c.escape_unicode()),
+            c if turns(c) => out.extend(c.escape_unicode()),
             c if c.is_control() => out.extend(c.escape_default()),
             c => out.push(c),
         }
@@ -222,6 +257,17 @@ fn indent(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_commands_no_terminal_and_says_the_same() {
+        let value =
+            serde_json::json!({ "a\u{9b}": ["\u{7f}\u{85}\u{202e}\u{2069}\u{1b}", "\u{a0}é\u{1f600}"] });
+        let text = serde_json::to_string(&value).unwrap();
+        let shown = json(&text);
+        assert_eq!(shown, "{\"a\\u009b\":[\"\\u007f\\u0085\\u202e\\u2069\\u001b\",\"\u{a0}é\u{1f600}\"]}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert!(matches!(json("{\"a\":1}"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn json_is_laid_out_with_its_tokens_as_they_came() {

@@ -27,7 +27,7 @@ the folder of `hookhouse dev`. On the machine of the server it shows the token i
 | 4 | there is no such thing |
 | 5 | the server did not accept the token |
 | 6 | no server answers |
-| 7 | the verification, or the doctor, says no |
+| 7 | the verification, the audit of a store, or the doctor says no |
 | 8 | some of it worked |
 | 9 | what was waited for did not come |
 ";

@@ -1,5 +1,7 @@
 //! `hookhouse replay`: deliver stored events again.
 
+mod edit;
+
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use hookhouse_server::admin::view::{
 use http::Method;
 
 use crate::Global;
-use crate::admin::{Client, block_on};
+use crate::admin::{Client, Reader, block_on};
 use crate::events::Which;
 use crate::exit::{Code, Failure, Outcome};
 use crate::locate;
@@ -44,6 +46,8 @@ pub(crate) struct Args {
     /// Call a job off; what it made stays
     #[arg(long, value_name = "JOB", conflicts_with_all = ["ids", "to", "rate", "dry_run", "detach"])]
     cancel: Option<String>,
+    #[command(flatten)]
+    edit: edit::Editing,
 }
 
 pub(crate) fn run(args: Args, global: &Global) -> Outcome {
@@ -58,6 +62,9 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
     if filtered && (!args.ids.is_empty() || args.cancel.is_some()) {
         return Err(Failure::new(Code::Usage, "name events or say which, not both"));
     }
+    if args.edit.is_wanted() && (args.ids.len() != 1 || args.dry_run) {
+        return Err(Failure::new(Code::Usage, "one event is edited at a time: name it, without --dry-run"));
+    }
     let place = locate::place(global)?;
     block_on(async {
         let client = Client::require(&place).await?;
@@ -68,18 +75,24 @@ pub(crate) fn run(args: Args, global: &Global) -> Outcome {
                 Ok(Out::one(global.output, &called_off, describe)?)
             }
             None if filtered => in_a_job(&client, args, global).await,
-            None => one_by_one(&client, &args, global).await,
+            None => one_by_one(&client, &args, &place, global).await,
         }
     })
 }
 
 /// Events that were named.
-async fn one_by_one(client: &Client, args: &Args, global: &Global) -> Outcome {
+async fn one_by_one(client: &Client, args: &Args, place: &locate::Place, global: &Global) -> Outcome {
     if args.dry_run {
         let count = EventCount { events: u64::try_from(args.ids.len()).unwrap_or(u64::MAX), complete: true };
         return Ok(Out::one(global.output, &count, counted)?);
     }
-    let request = ReplayRequest { destination: args.to.clone() };
+    let edit = match args.ids.first() {
+        Some(id) if args.edit.is_wanted() => {
+            Some(args.edit.of(*id, client, &Reader::open(place).await?).await?)
+        }
+        _ => None,
+    };
+    let request = ReplayRequest { destination: args.to.clone(), edit };
     let mut out = Out::new(global.output);
     let (mut replayed, mut failure) = (0_usize, None);
     for id in &args.ids {

@@ -9,7 +9,7 @@ use crate::events::{refused, summary, with_body};
 use crate::exit::{Failure, Outcome};
 use crate::feed::{Came, Feed, Wanted};
 use crate::locate;
-use crate::output::{Format, Pages, line};
+use crate::output::{Format, Pages, json, line};
 
 /// Follow what is received, as it is received
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Only of these sources
     #[arg(long)]
     source: Vec<SourceName>,
-    /// Only of this type
+    /// Only of this type; `*` stands for any text, as in `post.*`
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
     /// Only events that a signature vouches for
@@ -94,7 +94,7 @@ async fn earlier(client: &Client, wanted: &Wanted, count: usize, head: u64) -> R
 
 fn print(came: &Came, bodies: bool, format: Format, pages: &Pages) -> Outcome {
     let text = match (format, came) {
-        (Format::Json | Format::Jsonl, came) => serde_json::to_string(came)?,
+        (Format::Json | Format::Jsonl, came) => json(&serde_json::to_string(came)?).into_owned(),
         (Format::Human, Came::Event(event)) if bodies => with_body(event, pages).trim_end().to_owned(),
         (Format::Human, Came::Event(event)) => summary(event, pages),
         (Format::Human, Came::Refusal(stored)) => refused(stored),

@@ -5,7 +5,7 @@
 mod lines;
 
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -35,8 +35,8 @@ pub(crate) fn colours_stderr() -> bool {
 pub(crate) struct Manner {
     /// For people, or as lines of JSON.
     pub(crate) format: Format,
-    /// Whether each body is printed too.
-    pub(crate) bodies: bool,
+    /// Whether each body is printed too: may change at any time.
+    pub(crate) bodies: Arc<AtomicBool>,
     /// Where ids lead.
     pub(crate) pages: Pages,
 }
@@ -80,10 +80,11 @@ impl Observer for Terminal {
 }
 
 fn print_all(notices: &Receiver<Notice>, skipped: &AtomicU64, manner: &Manner) {
-    let bodies = manner.bodies;
     while let Ok(notice) = notices.recv() {
+        let bodies = manner.bodies.load(Ordering::Relaxed);
         if manner.format != Format::Human {
-            let line = lines::line(&notice, bodies);
+            let line = lines::line(&notice, bodies).to_string();
+            let line = output::json(&line);
             if writeln!(anstream::stdout().lock(), "{line}").is_err() {
                 return;
             }
@@ -128,10 +129,11 @@ fn describe(notice: &Notice, pages: &Pages) -> String {
                 begin(record.received_at, Some(&record.source)),
                 output::size(record.request.body.len()),
                 pages.event(event.id()),
-                repeat_of.map(|of| format!("  repeats {of}")).unwrap_or_default(),
+                repeat_of.map(|of| format!("  repeats {}", pages.event(of))).unwrap_or_default(),
             )
         }
         Notice::Duplicate { source, of, .. } => {
+            let of = pages.event(*of);
             format!("{} --> repeat of {of}: acknowledged, not delivered again", unstamped(Some(source)))
         }
         Notice::Refused { refusal, .. } => {
@@ -182,13 +184,15 @@ fn describe(notice: &Notice, pages: &Pages) -> String {
                 Some(why) => (BAD, format!("  {}", inline(why))),
             };
             format!(
-                "{} <-> {style}{status}{style:#}  {duration_ms} ms  {destination}{why}  {FAINT}[{event}]{FAINT:#}",
+                "{} <-> {style}{status}{style:#}  {duration_ms} ms  {destination}{why}  {FAINT}[{}]{FAINT:#}",
                 begin(*at, Some(source)),
+                pages.event(*event),
             )
         }
         Notice::Tunnelled { source, event, destination, at, duration_ms, up, down, end } => format!(
-            "{} <-> WebSocket to {destination} ended ({end}) after {duration_ms} ms: {up} bytes up, {down} down  {FAINT}[{event}]{FAINT:#}",
+            "{} <-> WebSocket to {destination} ended ({end}) after {duration_ms} ms: {up} bytes up, {down} down  {FAINT}[{}]{FAINT:#}",
             begin(*at, Some(source)),
+            pages.event(*event),
         ),
         Notice::Webhook { source, at, deed, trouble } => {
             let style = if *trouble { WARN } else { GOOD };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::edit::Edited;
 use crate::event::StoredEvent;
 use crate::id::EventId;
 use crate::names::{DestinationName, SourceName};
@@ -184,7 +185,7 @@ pub struct Lease {
     pub token: LeaseToken,
     /// Which try this is.
     pub attempt: AttemptNumber,
-    /// What to deliver.
+    /// What to deliver; of an edited replay, [as it was edited](crate::Edit::of).
     pub event: Arc<StoredEvent>,
 }
 
@@ -323,6 +324,9 @@ pub struct Delivery {
     /// The last try.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_attempt: Option<Attempt>,
+    /// Who edited what is delivered, for a replay that does not send the stored bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
 }
 
 #[cfg(test)]

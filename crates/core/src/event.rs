@@ -10,8 +10,10 @@ use hookhouse_verify::{Headers, Identity, Request, Verified};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::edit::Edited;
 use crate::id::{EventId, Sequence};
 use crate::names::SourceName;
+use crate::redaction::{Redacted, Redaction};
 
 /// A request that may be stored: made from a [`Verified`] or from an [`Unsigned`], and from nothing else.
 ///
@@ -97,6 +99,12 @@ pub struct Provenance {
     /// The spelling that matched, where the scheme knows several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Cow<'static, str>>,
+    /// Who edited what is sent; never of an event in the log. What is edited is vouched for by nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Edited>,
+    /// What was taken out of the request before it was stored; the scheme covered it as it had been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<Redacted>,
 }
 
 impl Provenance {
@@ -139,12 +147,20 @@ impl Event {
                     scheme: Some(evidence.scheme),
                     key: Some(evidence.key),
                     variant: evidence.variant,
+                    edited: None,
+                    redacted: Vec::new(),
                 };
                 (request, provenance, evidence.identity, evidence.elements, evidence.event_type)
             }
             Admitted::Unsigned(unsigned) => {
-                let provenance =
-                    Provenance { provider: Cow::Borrowed("none"), scheme: None, key: None, variant: None };
+                let provenance = Provenance {
+                    provider: Cow::Borrowed("none"),
+                    scheme: None,
+                    key: None,
+                    variant: None,
+                    edited: None,
+                    redacted: Vec::new(),
+                };
                 (unsigned.into_request(), provenance, None, Vec::new(), None)
             }
         };
@@ -161,6 +177,13 @@ impl Event {
             event_type,
         };
         Self { record, dedupe }
+    }
+
+    /// Without what must not be stored. What makes a repeat of it stays what it was.
+    #[must_use]
+    pub fn redact(mut self, rules: &Redaction) -> Self {
+        self.record.provenance.redacted = rules.apply(&mut self.record.request);
+        self
     }
 
     /// What is to be stored.

@@ -75,7 +75,10 @@ impl EventId {
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("evt_{}", BASE32.encode(&self.0)))
+        let mut text = *b"evt_00000000000000000000000000";
+        let (_, digits) = text.split_at_mut(4);
+        BASE32.encode_mut(&self.0, digits);
+        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -25,10 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 use crate::delivery::{Attempt, Delivery, DeliveryId, DeliveryState, Lease, Settled, Settlement};
+use crate::edit::Edit;
 use crate::event::{Event, StoredEvent};
 use crate::id::{EventId, Sequence};
+use crate::kind::is_of_type;
 use crate::names::{DestinationName, SourceName};
 use crate::refusal::{Refusal, StoredRefusal};
+use crate::stats::StoreStats;
 
 /// Where events, deliveries and refusals are kept.
 #[async_trait]
@@ -81,6 +84,19 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
         destination: &DestinationName,
     ) -> Result<Option<DeliveryId>, StoreError>;
 
+    /// The same with an edit: the destination gets the edit's headers and body in the place of the event's own, with a
+    /// [provenance](crate::Provenance) that says so. The stored event stays as it is. The edit is durable when this
+    /// returns, and goes when its event goes.
+    async fn redeliver_edited(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+        edit: Edit,
+    ) -> Result<Option<DeliveryId>, StoreError>;
+
+    /// What is sent in the place of the stored bytes; `None` for a delivery that sends these.
+    async fn edit(&self, delivery: &DeliveryId) -> Result<Option<Edit>, StoreError>;
+
     /// Makes a waiting, dead or cancelled delivery due now.
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError>;
 
@@ -115,6 +131,12 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
 
     /// How the store is.
     async fn status(&self) -> Result<StoreStatus, StoreError>;
+
+    /// What the store holds, counted: a look at every event, in steps that hold nobody up. A store that can count
+    /// without reading bodies should.
+    async fn stats(&self) -> Result<StoreStats, StoreError> {
+        StoreStats::of(self).await
+    }
 
     /// Resolves when the store can no longer promise durability (a failed fsync, a lost disk). It then refuses every
     /// write; the process should end and be started again.
@@ -193,7 +215,7 @@ pub enum Order {
 pub struct EventQuery {
     /// Only of this source.
     pub source: Option<SourceName>,
-    /// Only of this type.
+    /// Only of this type, or of the types that a [pattern](crate::kind::is_of_type) such as `post.*` means.
     pub event_type: Option<String>,
     /// Received at or after.
     pub since: Option<Timestamp>,
@@ -217,7 +239,7 @@ impl EventQuery {
     pub fn passes(&self, event: &StoredEvent) -> bool {
         let record = event.record();
         self.source.as_ref().is_none_or(|source| record.source == *source)
-            && self.event_type.as_ref().is_none_or(|kind| record.event_type.as_ref() == Some(kind))
+            && self.event_type.as_ref().is_none_or(|wanted| is_of_type(wanted, record.event_type.as_deref()))
             && self.since.is_none_or(|since| record.received_at >= since)
             && self.until.is_none_or(|until| record.received_at < until)
             && self.verified.is_none_or(|wanted| record.provenance.is_verified() == wanted)

@@ -1,7 +1,7 @@
 //! The engine: a lane for every destination.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, StoreError, Timestamp};
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::circuit::{Moment, Phase, Saved};
+use crate::circuit::{Circuit, Moment, Phase, Saved};
 use crate::client::{Client, Spawner, Transport};
 use crate::courier::Courier;
 use crate::destination::Destination;
 use crate::guard::Guard;
-use crate::lane::{Lane, SharedCircuit, Worker};
+use crate::lane::{Carrier, Lane, SharedCircuit, Signers, Succession, Worker};
 use crate::pause::Pause;
-use crate::settle::{CircuitRecord, Settler};
+use crate::settle::{CircuitRecord, Finished, Settler};
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -47,7 +47,32 @@ pub struct EngineParts {
 /// A running engine. It runs until its tokens are cancelled, whatever becomes of this handle.
 #[derive(Debug)]
 pub struct Engine {
-    lanes: BTreeMap<DestinationName, (SharedCircuit, Pause)>,
+    ground: Ground,
+    /// Looked at by operators and changed by a reload, for a few lines each; lanes do without it.
+    lanes: RwLock<BTreeMap<DestinationName, Running>>,
+}
+
+/// What every lane stands on.
+#[derive(Debug)]
+struct Ground {
+    store: Arc<dyn EventStore>,
+    signers: Signers,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    guard: Arc<Guard>,
+    tracker: TaskTracker,
+    soft: CancellationToken,
+    hard: CancellationToken,
+}
+
+/// A lane that runs.
+#[derive(Debug)]
+struct Running {
+    circuit: SharedCircuit,
+    pause: Pause,
+    url: http::Uri,
+    succession: Arc<Succession>,
+    stop: CancellationToken,
 }
 
 /// How a destination stands.
@@ -76,46 +101,66 @@ impl Engine {
     /// Starts delivering, over a network of the caller's.
     #[must_use]
     pub fn start_over(parts: EngineParts, transport: &Transport) -> Self {
-        let guard = parts.guard;
-        let signers = Arc::new(parts.signers);
-        let mut lanes = BTreeMap::new();
-        for mut destination in parts.destinations {
-            destination.timeout = destination.timeout.min(LONGEST_TIMEOUT);
-            let circuit = SharedCircuit::new();
-            let pause = Pause::new(Arc::clone(&parts.store), &destination.name);
-            lanes.insert(destination.name.clone(), (circuit.clone(), pause.clone()));
-            let spawner = Spawner { tracker: parts.tracker.clone(), hard: parts.hard.clone() };
-            let clock = Arc::clone(&parts.clock);
-            let client =
-                Client::new(&destination, Arc::clone(&guard), transport, Arc::clone(&clock), spawner);
-            let courier = Courier::new(&destination, client, Arc::clone(&guard), clock);
-            let starting = Starting {
-                store: Arc::clone(&parts.store),
-                observer: Arc::clone(&parts.observer),
-                clock: Arc::clone(&parts.clock),
-                signers: Arc::clone(&signers),
-                tracker: parts.tracker.clone(),
-                stop: parts.soft.child_token(),
-                hard: parts.hard.clone(),
-                destination,
-                courier,
-                circuit,
-                pause,
-            };
-            parts.tracker.spawn(starting.run());
+        let ground = Ground {
+            store: parts.store,
+            signers: Signers::new(parts.signers),
+            clock: parts.clock,
+            observer: parts.observer,
+            guard: parts.guard,
+            tracker: parts.tracker,
+            soft: parts.soft,
+            hard: parts.hard,
+        };
+        let start =
+            |destination: Destination| (destination.name.clone(), ground.start(destination, transport));
+        let lanes = parts.destinations.into_iter().map(start).collect();
+        Self { ground, lanes: RwLock::new(lanes) }
+    }
+
+    /// Goes on with other destinations. Those that are new begin; those that are gone lease nothing more; those that are
+    /// said to be `changed` go on as they are described now. The others go on as they were. Whatever is under way ends
+    /// as it began, and is settled.
+    ///
+    /// As at the start, the subscriptions are the caller's business, and come before.
+    pub fn change(
+        &self,
+        destinations: Vec<Destination>,
+        changed: &BTreeSet<DestinationName>,
+        signers: HashMap<SourceName, Signer>,
+        transport: &Transport,
+    ) {
+        self.ground.signers.replace(signers);
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        lanes.retain(|name, lane| {
+            let stays = destinations.iter().any(|destination| destination.name == *name);
+            if !stays {
+                lane.stop.cancel();
+            }
+            stays
+        });
+        for destination in destinations {
+            match lanes.get_mut(&destination.name) {
+                None => {
+                    lanes.insert(destination.name.clone(), self.ground.start(destination, transport));
+                }
+                Some(lane) if changed.contains(&destination.name) => {
+                    self.ground.hand_over(lane, destination, transport);
+                }
+                Some(_) => {}
+            }
         }
-        Self { lanes }
     }
 
     /// How each destination stands.
     #[must_use]
     pub fn standings(&self) -> BTreeMap<DestinationName, Standing> {
-        let standing = |(circuit, pause): &(SharedCircuit, Pause)| {
-            let circuit = circuit.lock();
+        let standing = |lane: &Running| {
+            let circuit = lane.circuit.lock();
             let Saved { open_until, cause, .. } = circuit.saved();
-            Standing { phase: circuit.phase(), open_until, cause, paused: pause.is_held() }
+            Standing { phase: circuit.phase(), open_until, cause, paused: lane.pause.is_held() }
         };
-        self.lanes.iter().map(|(name, lane)| (name.clone(), standing(lane))).collect()
+        let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+        lanes.iter().map(|(name, lane)| (name.clone(), standing(lane))).collect()
     }
 
     /// Holds a destination, or lets it go on: what is due waits in its queue meanwhile, also over restarts. Attempts
@@ -128,59 +173,100 @@ impl Engine {
         destination: &DestinationName,
         paused: bool,
     ) -> Result<Option<bool>, StoreError> {
-        match self.lanes.get(destination) {
-            Some((_, pause)) => pause.set(paused).await.map(Some),
+        let pause = {
+            let lanes = self.lanes.read().unwrap_or_else(PoisonError::into_inner);
+            lanes.get(destination).map(|lane| lane.pause.clone())
+        };
+        match pause {
+            Some(pause) => pause.set(paused).await.map(Some),
             None => Ok(None),
         }
     }
 }
 
+impl Ground {
+    /// Starts a lane.
+    fn start(&self, destination: Destination, transport: &Transport) -> Running {
+        let stop = self.soft.child_token();
+        let circuit = SharedCircuit::new();
+        let pause = Pause::new(Arc::clone(&self.store), &destination.name);
+        let (sender, finished) = mpsc::channel(destination.concurrency.max(1));
+        let name = destination.name.clone();
+        let url = destination.url.clone();
+        let carrier = Arc::new(self.carrier(destination, transport));
+        let worker = Worker {
+            carrier,
+            signers: self.signers.clone(),
+            clock: Arc::clone(&self.clock),
+            circuit: circuit.clone(),
+            pause: pause.clone(),
+            finished: sender,
+            hard: self.hard.clone(),
+        };
+        let succession = Arc::<Succession>::default();
+        let lane = Lane {
+            store: Arc::clone(&self.store),
+            worker: Arc::new(worker),
+            succession: Arc::clone(&succession),
+            tracker: self.tracker.clone(),
+            stop: stop.clone(),
+        };
+        let starting = Starting {
+            name,
+            clock: Arc::clone(&self.clock),
+            observer: Arc::clone(&self.observer),
+            hard: self.hard.clone(),
+            circuit: circuit.clone(),
+            pause: pause.clone(),
+            finished,
+            lane,
+        };
+        self.tracker.spawn(starting.run());
+        Running { circuit, pause, url, succession, stop }
+    }
+
+    /// Has a lane go on to the destination as it is now. What the circuit knows of another URL is forgotten, so that an
+    /// address that was mended is tried at once.
+    fn hand_over(&self, lane: &mut Running, destination: Destination, transport: &Transport) {
+        if lane.url != destination.url {
+            lane.url = destination.url.clone();
+            *lane.circuit.lock() = Circuit::closed();
+        }
+        lane.succession.name(self.carrier(destination, transport));
+    }
+
+    fn carrier(&self, mut destination: Destination, transport: &Transport) -> Carrier {
+        destination.timeout = destination.timeout.min(LONGEST_TIMEOUT);
+        let spawner = Spawner { tracker: self.tracker.clone(), hard: self.hard.clone() };
+        let (guard, clock) = (Arc::clone(&self.guard), Arc::clone(&self.clock));
+        let client = Client::new(&destination, Arc::clone(&guard), transport, Arc::clone(&clock), spawner);
+        Carrier { courier: Courier::new(&destination, client, guard, clock), destination }
+    }
+}
+
 /// A lane before it knows its circuit.
 struct Starting {
-    store: Arc<dyn EventStore>,
-    observer: Arc<dyn Observer>,
+    name: DestinationName,
     clock: Arc<dyn Clock>,
-    signers: Arc<HashMap<SourceName, Signer>>,
-    tracker: TaskTracker,
-    stop: CancellationToken,
+    observer: Arc<dyn Observer>,
     hard: CancellationToken,
-    destination: Destination,
-    courier: Courier,
     circuit: SharedCircuit,
     pause: Pause,
+    finished: mpsc::Receiver<Finished>,
+    lane: Lane,
 }
 
 impl Starting {
     async fn run(self) {
-        let now = Moment { wall: self.clock.now(), tick: Instant::now() };
-        let loading = CircuitRecord::load(Arc::clone(&self.store), &self.destination.name, now);
-        let (record, circuit) = loading.await;
-        *self.circuit.lock() = circuit;
-        self.pause.load().await;
-        let (sender, finished) = mpsc::channel(self.destination.concurrency.max(1));
-        let settler = Settler {
-            store: Arc::clone(&self.store),
-            observer: self.observer,
-            finished,
-            circuit: self.circuit.clone(),
-            record,
-            stop: self.stop.clone(),
-            hard: self.hard.clone(),
-        };
-        self.tracker.spawn(settler.run());
-        let worker = Worker {
-            destination: self.destination,
-            courier: self.courier,
-            signers: self.signers,
-            clock: self.clock,
-            circuit: self.circuit,
-            pause: self.pause,
-            finished: sender,
-            hard: self.hard,
-        };
-        Lane { store: self.store, worker: Arc::new(worker), tracker: self.tracker, stop: self.stop }
-            .run()
-            .await;
+        let Self { name, clock, observer, hard, circuit, pause, finished, lane } = self;
+        let now = Moment { wall: clock.now(), tick: Instant::now() };
+        let (record, known) = CircuitRecord::load(Arc::clone(&lane.store), &name, now).await;
+        *circuit.lock() = known;
+        pause.load().await;
+        let (store, stop) = (Arc::clone(&lane.store), lane.stop.clone());
+        let settler = Settler { store, observer, finished, circuit, record, stop, hard };
+        lane.tracker.spawn(settler.run());
+        lane.run().await;
     }
 }
 

@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
 
 pub use address::{Forbidden, check_address};
 pub use host::check_host;
@@ -21,16 +22,22 @@ mod address;
 pub(crate) mod host;
 
 /// The rules, with this process's own listeners.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Guard {
-    listeners: Vec<SocketAddr>,
+    /// Read at each dial, written when listeners come and go.
+    listeners: RwLock<Vec<SocketAddr>>,
 }
 
 impl Guard {
     /// Rules that also keep deliveries away from these listeners: the addresses that were really bound.
     #[must_use]
     pub fn new(listeners: Vec<SocketAddr>) -> Self {
-        Self { listeners }
+        Self { listeners: RwLock::new(listeners) }
+    }
+
+    /// Keeps deliveries away from these listeners from now on.
+    pub fn set_listeners(&self, listeners: Vec<SocketAddr>) {
+        *self.listeners.write().unwrap_or_else(PoisonError::into_inner) = listeners;
     }
 
     /// Whether a destination may have this URL.
@@ -76,7 +83,8 @@ impl Guard {
 
     fn is_own_listener(&self, address: SocketAddr, is_this_machine: bool) -> bool {
         let ip = address.ip().to_canonical();
-        self.listeners.iter().any(|listener| {
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        listeners.iter().any(|listener| {
             let at = listener.ip().to_canonical();
             listener.port() == address.port()
                 && (at == ip || (at.is_unspecified() && (is_this_machine || ip.is_loopback())))

@@ -6,14 +6,14 @@
 //! else's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use hookhouse_core::delivery::{Next, Settlement};
 use hookhouse_core::store::LeaseRequest;
 use hookhouse_core::{Attempt, AttemptOutcome, Clock, EventStore, Lease, SourceName, StoreError, Timestamp};
 use hookhouse_verify::sign::Signer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,10 +43,38 @@ impl SharedCircuit {
     }
 }
 
+/// Where the deliveries of a lane go, and by whom.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    pub(crate) destination: Destination,
+    pub(crate) courier: Courier,
+}
+
+/// Who takes over from the carrier of a lane, when the configuration changes. It is kept nowhere else: a lane that ended
+/// must leave no connection open.
+#[derive(Debug, Default)]
+pub(crate) struct Succession {
+    next: Mutex<Option<Carrier>>,
+    named: Notify,
+}
+
+impl Succession {
+    /// Names the one who takes over; whoever was named before and did not take over yet never does.
+    pub(crate) fn name(&self, carrier: Carrier) {
+        *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(carrier);
+        self.named.notify_one();
+    }
+
+    fn take(&self) -> Option<Carrier> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Lane {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) worker: Arc<Worker>,
+    pub(crate) succession: Arc<Succession>,
     pub(crate) tracker: TaskTracker,
     /// Ends the leasing: the soft stop, or a store that failed for good.
     pub(crate) stop: CancellationToken,
@@ -54,42 +82,66 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// Leases and starts attempts until it is stopped.
-    pub(crate) async fn run(self) {
-        let permits = Arc::new(Semaphore::new(self.worker.destination.concurrency.max(1)));
+    pub(crate) async fn run(mut self) {
+        let permits = Arc::new(Semaphore::new(self.worker.concurrency()));
         let mut pauses = Pauses::new(FIRST_PAUSE);
-        while let Some(permit) = self.unless_stopped(Arc::clone(&permits).acquire_owned()).await {
+        loop {
+            self.take_over(&permits).await;
+            let Some(permit) = self.undisturbed(Arc::clone(&permits).acquire_owned()).await else {
+                if self.stop.is_cancelled() {
+                    return;
+                }
+                continue;
+            };
             let Ok(permit) = permit else { return };
             // Attempts that end together give back their permits together: one lease for all of them.
             tokio::task::yield_now().await;
             if self.worker.pause.is_held() {
                 drop(permit);
-                self.unless_stopped(self.worker.pause.ended()).await;
+                self.undisturbed(self.worker.pause.ended()).await;
                 continue;
             }
             let gate = self.worker.gate();
             if let Gate::Shut(until) = gate {
                 drop(permit);
-                self.unless_stopped(tokio::time::sleep_until(until)).await;
+                self.undisturbed(tokio::time::sleep_until(until)).await;
                 continue;
             }
             let mut permits = if gate == Gate::Free { more(&permits) } else { Vec::new() };
             permits.push(permit);
             match self.lease(permits.len()).await {
-                None => return,
+                None => {}
                 Some(Ok(leases)) => {
                     pauses = Pauses::new(FIRST_PAUSE);
                     self.start(leases, permits, gate).await;
                 }
                 Some(Err(error @ (StoreError::Closed | StoreError::Failed(_)))) => {
-                    tracing::error!(destination = %self.worker.destination.name, %error, "deliveries end");
+                    tracing::error!(destination = %self.worker.carrier.destination.name, %error, "deliveries end");
                     return;
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(destination = %self.worker.destination.name, %error, "nothing could be leased");
+                    tracing::warn!(destination = %self.worker.carrier.destination.name, %error, "nothing could be leased");
                     drop(permits);
-                    self.unless_stopped(tokio::time::sleep(pauses.next())).await;
+                    self.undisturbed(tokio::time::sleep(pauses.next())).await;
                 }
             }
+        }
+    }
+
+    /// Goes on with the carrier that took over, if one did. Attempts that are under way end with the one they began
+    /// with; where fewer may run from now on, some of them must have ended first.
+    async fn take_over(&mut self, permits: &Arc<Semaphore>) {
+        let Some(carrier) = self.succession.take().map(Arc::new) else { return };
+        let before = self.worker.concurrency();
+        self.worker = Arc::new(Worker { carrier, ..Worker::clone(&self.worker) });
+        let after = self.worker.concurrency();
+        permits.add_permits(after.saturating_sub(before));
+        let surplus = u32::try_from(before.saturating_sub(after)).unwrap_or(u32::MAX);
+        if surplus > 0
+            && let Some(Ok(surplus)) =
+                self.stop.run_until_cancelled(Arc::clone(permits).acquire_many_owned(surplus)).await
+        {
+            surplus.forget();
         }
     }
 
@@ -106,7 +158,7 @@ impl Lane {
         let role = if gate == Gate::Probe { Role::Probe } else { Role::Ordinary };
         let started: Vec<_> = if leases.is_empty() {
             Vec::new()
-        } else if self.worker.courier.is_shared() {
+        } else if self.worker.carrier.courier.is_shared() {
             vec![self.spawn(leases, permits, role, lease_ends)]
         } else {
             let each = leases.into_iter().zip(permits);
@@ -135,20 +187,26 @@ impl Lane {
         })
     }
 
-    /// `None` when the lane was stopped meanwhile. A store may have granted leases that the stop left behind: they
-    /// run out, and their deliveries are handed out again.
+    /// `None` when the lane was stopped or changed meanwhile. A store may have granted leases that were left behind so:
+    /// they run out, and their deliveries are handed out again.
     async fn lease(&self, max: usize) -> Option<Result<Vec<Lease>, StoreError>> {
         let request = LeaseRequest {
-            destination: self.worker.destination.name.clone(),
+            destination: self.worker.carrier.destination.name.clone(),
             max,
             wait: LEASE_WAIT,
             hold: self.worker.hold(),
         };
-        self.unless_stopped(self.store.lease(&request)).await
+        self.undisturbed(self.store.lease(&request)).await
     }
 
-    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        self.stop.run_until_cancelled(future).await
+    /// `None` when the lane is to stop, or somebody takes over.
+    async fn undisturbed<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            () = self.succession.named.notified() => None,
+            done = future => Some(done),
+        }
     }
 }
 
@@ -157,12 +215,29 @@ fn more(permits: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
     std::iter::from_fn(|| Arc::clone(permits).try_acquire_owned().ok()).take(MOST_LEASED - 1).collect()
 }
 
+/// How the sources sign, for every lane.
+#[derive(Debug, Clone)]
+pub(crate) struct Signers(Arc<RwLock<HashMap<SourceName, Signer>>>);
+
+impl Signers {
+    pub(crate) fn new(signers: HashMap<SourceName, Signer>) -> Self {
+        Self(Arc::new(RwLock::new(signers)))
+    }
+
+    pub(crate) fn replace(&self, signers: HashMap<SourceName, Signer>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = signers;
+    }
+
+    fn of(&self, source: &SourceName) -> Option<Signer> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(source).cloned()
+    }
+}
+
 /// What an attempt needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Worker {
-    pub(crate) destination: Destination,
-    pub(crate) courier: Courier,
-    pub(crate) signers: Arc<HashMap<SourceName, Signer>>,
+    pub(crate) carrier: Arc<Carrier>,
+    pub(crate) signers: Signers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) circuit: SharedCircuit,
     pub(crate) pause: Pause,
@@ -175,13 +250,17 @@ impl Worker {
         Moment { wall: self.clock.now(), tick: Instant::now() }
     }
 
+    fn concurrency(&self) -> usize {
+        self.carrier.destination.concurrency.clamp(1, Semaphore::MAX_PERMITS)
+    }
+
     fn gate(&self) -> Gate {
         self.circuit.lock().gate(Instant::now())
     }
 
     /// How long a lease must hold: an attempt, and some time to have it recorded.
     fn hold(&self) -> Duration {
-        self.destination.timeout + SETTLE_SLACK
+        self.carrier.destination.timeout + SETTLE_SLACK
     }
 
     /// Tries deliveries once, together, and passes the outcomes on; a hard stop hands them back untried.
@@ -228,7 +307,7 @@ impl Worker {
             // The event is not to blame, and its try does not count.
             Next::Release
         } else {
-            let retry = &self.destination.retry;
+            let retry = &self.carrier.destination.retry;
             schedule::next(&tried, lease.attempt, retry, ended.wall, &mut rand::rng())
         };
         let duration = ended.tick.saturating_duration_since(began.tick);
@@ -251,7 +330,7 @@ impl Worker {
     }
 
     async fn send(&self, leases: &[Lease], now: Timestamp) -> Vec<Tried> {
-        match &self.courier {
+        match &self.carrier.courier {
             Courier::Http(client) => {
                 let mut tried = Vec::with_capacity(leases.len());
                 for lease in leases {
@@ -265,9 +344,9 @@ impl Worker {
 
     async fn post(&self, client: &Client, lease: &Lease, now: Timestamp) -> Tried {
         let record = lease.event.record();
-        let configured = self.signers.get(&record.source).cloned();
+        let configured = self.signers.of(&record.source);
         let signer = configured.or_else(|| Signer::for_provider(&record.provenance.provider));
-        match request::build(&lease.event, &self.destination, lease.attempt, now, signer.as_ref()) {
+        match request::build(&lease.event, &self.carrier.destination, lease.attempt, now, signer.as_ref()) {
             Ok(request) => client.send(request).await,
             Err(error) => Tried::failed(response::explain(&error), Health::Untold),
         }

@@ -67,6 +67,13 @@ pub fn build(
     headers.insert(SOURCE, text(record.source.as_str()));
     headers.insert(ATTEMPT, HeaderValue::from(attempt.0));
     headers.insert(VERIFIED, text(&vouched(&record.provenance)));
+    if record.provenance.edited.is_some() {
+        headers.insert(EDITED, HeaderValue::from_static("true"));
+    }
+    if !record.provenance.redacted.is_empty() {
+        let kinds: Vec<_> = record.provenance.redacted.iter().map(|kind| kind.as_str()).collect();
+        headers.insert(REDACTED, text(&kinds.join(", ")));
+    }
     if let Some(peer) = record.peer {
         // An IPv4 address that arrived on a socket for both families is shown as one.
         headers.insert(FORWARDED_FOR, text(&peer.to_canonical().to_string()));
@@ -134,8 +141,15 @@ pub fn connection_names(value: &[u8]) -> impl Iterator<Item = String> {
 }
 
 /// Whether a field of the event stays behind.
+///
+/// An application behind CGI, WSGI or Rack finds `x_y` where it looks for `x-y` (RFC 3875 section 4.1.18), so that a sender
+/// could speak for us with an underscore: such a name is judged by what it would be taken for.
 #[must_use]
 pub fn is_dropped(name: &str) -> bool {
+    if name.contains('_') {
+        let read = name.replace('_', "-");
+        return is_dropped(&read) || read.starts_with("webhook-");
+    }
     match name {
         // Said anew for this request: its host, its length, no expectation, no compressed answer.
         "host" | "content-length" | "expect" | "accept-encoding" => true,
@@ -190,6 +204,8 @@ const EVENT_ID: HeaderName = HeaderName::from_static("hookhouse-event-id");
 const SOURCE: HeaderName = HeaderName::from_static("hookhouse-source");
 const ATTEMPT: HeaderName = HeaderName::from_static("hookhouse-attempt");
 const VERIFIED: HeaderName = HeaderName::from_static("hookhouse-verified");
+const EDITED: HeaderName = HeaderName::from_static("hookhouse-edited");
+const REDACTED: HeaderName = HeaderName::from_static("hookhouse-redacted");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use hookhouse_delivery::Relayed;
 use hookhouse_verify::explain::Called;
 use hookhouse_verify::{Handshake, Reject, Request};
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, RETRY_AFTER,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -168,6 +169,9 @@ impl From<&Reject> for Refuse {
             Reject::CrcTokenMissing
             | Reject::CrcTokenShape
             | Reject::CrcParameterRepeated { .. }
+            | Reject::ChallengeTokenMissing { .. }
+            | Reject::ChallengeTokenShape { .. }
+            | Reject::ChallengeParameterRepeated { .. }
             | Reject::BodyUnexpected { .. } => Self::BadRequest,
             _ => Self::Forbidden,
         }
@@ -221,9 +225,14 @@ pub(crate) fn switching(headers: HeaderMap) -> Reply {
     reply
 }
 
-/// The answer to a challenge, as the scheme made it.
+/// The answer to a challenge, as the scheme made it. A stranger may have chosen what it says, so no browser is to make
+/// anything of it.
 pub(crate) fn handshake(handshake: Handshake) -> Reply {
-    plain(StatusCode::OK, Some(handshake.content_type), handshake.body)
+    let mut reply = plain(StatusCode::OK, Some(handshake.content_type), handshake.body);
+    let headers = reply.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    reply
 }
 
 fn plain(status: StatusCode, content_type: Option<&str>, body: String) -> Reply {

@@ -5,11 +5,11 @@
 //! connection, set again only when it fires, so that a request costs two atomic stores.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,8 +22,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use crate::ending::{Ending, WRITE_STALL as STALLED};
 use crate::lifecycle::Lifecycle;
 use crate::origin::proxy_protocol::{self, ProxyRefused};
+use crate::wire::{Fault, Wire};
 
 /// Until the first byte, and from the first byte of a head to its end.
 const HEAD: Duration = Duration::from_secs(10);
@@ -50,7 +52,7 @@ pub(crate) async fn serve<IO, S, B>(
     watch: Arc<Watch>,
     service: S,
     lifecycle: &Lifecycle,
-) -> Result<(), ProxyRefused>
+) -> Result<Ending, ProxyRefused>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
@@ -62,14 +64,13 @@ where
     let mut io = io;
     let first = tokio::select! {
         first = read_preface(&mut io, watch.began + HEAD) => first,
-        () = lifecycle.soft.cancelled() => return Ok(()),
+        () = lifecycle.last_call() => return Ok(Ending::Stopped),
     };
     let Ok((buffer, length)) = first else {
-        tracing::debug!(event = "conn.idle", "closed before the first byte");
-        return Ok(());
+        return Ok(Ending::Waited("conn.idle"));
     };
     if length == 0 {
-        return Ok(());
+        return Ok(Ending::Done);
     }
     if proxy_protocol::is_preamble(buffer.get(..length).unwrap_or_default()) {
         return Err(ProxyRefused::Unexpected);
@@ -81,10 +82,11 @@ where
         io,
         replay: Replay { bytes: buffer, at: 0, end: length },
         watch: Arc::clone(&watch),
+        wire: (!multiplexed).then(Wire::new),
         ended: false,
         linger: None,
     });
-    let outcome = if multiplexed {
+    Ok(if multiplexed {
         let connection = http2::Builder::new(Tracked(lifecycle.tracker.clone()))
             .timer(TokioTimer::new())
             .max_concurrent_streams(64)
@@ -103,11 +105,7 @@ where
             .serve_connection(socket, service)
             .with_upgrades();
         drive(connection, &watch, lifecycle, |c| c.graceful_shutdown()).await
-    };
-    if let Err(why) = outcome {
-        tracing::debug!(event = "conn.closed", %why);
-    }
-    Ok(())
+    })
 }
 
 /// Polls a connection until it ends, is told to end, or has kept us waiting for too long.
@@ -116,35 +114,62 @@ async fn drive<C>(
     watch: &Watch,
     lifecycle: &Lifecycle,
     graceful: impl Fn(Pin<&mut C>),
-) -> Result<(), String>
+) -> Ending
 where
     C: Future<Output = hyper::Result<()>>,
 {
     let mut connection = pin!(connection);
     let mut timer = pin!(sleep_until(watch.deadline()));
-    let mut draining = false;
+    let mut last_call = pin!(lifecycle.last_call());
+    let (mut draining, mut stalled) = (false, false);
     loop {
-        tokio::select! {
-            ended = connection.as_mut() => return ended.map_err(|error| error.to_string()),
-            () = lifecycle.hard.cancelled() => return Err("stopped".to_owned()),
-            () = lifecycle.soft.cancelled(), if !draining => {
-                draining = true;
-                graceful(connection.as_mut());
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Some(ended));
             }
-            () = timer.as_mut() => {
-                let deadline = watch.deadline();
-                if deadline > Instant::now() {
-                    timer.as_mut().reset(deadline);
-                } else if watch.multiplexed.load(Ordering::Relaxed) && !draining && !watch.is_stalled() {
-                    // An idle HTTP/2 peer is told so, and has as long again to go.
+            // A stall begins while hyper writes, and its patience is shorter than that of what was waited for.
+            let stalls = watch.is_stalled();
+            if stalls && !stalled {
+                timer.as_mut().reset(watch.deadline());
+            }
+            stalled = stalls;
+            timer.as_mut().poll(cx).map(|()| None)
+        });
+        let ended = tokio::select! {
+            // The connection is nearly always why this is polled; which branch is first must not be drawn by lot.
+            biased;
+            event = event => event,
+            () = lifecycle.hard.cancelled() => return Ending::Stopped,
+            // An HTTP/2 peer is told at once, and knows which of its requests are not answered. An HTTP/1 peer can only be
+            // told with an answer: what it sends into a connection that was just closed is lost.
+            () = lifecycle.soft.cancelled(), if !draining && !watch.is_leaving() => {
+                watch.leave();
+                if watch.multiplexed.load(Ordering::Relaxed) {
                     draining = true;
                     graceful(connection.as_mut());
-                    watch.restart();
-                    timer.as_mut().reset(watch.deadline());
-                } else {
-                    return Err(watch.why().to_owned());
                 }
+                continue;
             }
+            () = last_call.as_mut(), if !draining => {
+                draining = true;
+                graceful(connection.as_mut());
+                continue;
+            }
+        };
+        if let Some(ended) = ended {
+            return ended.map_or_else(Ending::Failed, |()| Ending::Done);
+        }
+        let deadline = watch.deadline();
+        if deadline > Instant::now() {
+            timer.as_mut().reset(deadline);
+        } else if watch.multiplexed.load(Ordering::Relaxed) && !draining && !watch.is_stalled() {
+            // An idle HTTP/2 peer is told so, and has as long again to go.
+            draining = true;
+            graceful(connection.as_mut());
+            watch.restart();
+            timer.as_mut().reset(watch.deadline());
+        } else {
+            return Ending::Waited(watch.why());
         }
     }
 }
@@ -173,10 +198,16 @@ pub(crate) struct Watch {
     multiplexed: AtomicBool,
     /// Requests that were begun and not yet answered.
     in_flight: AtomicUsize,
+    /// Requests that were begun.
+    requests: AtomicU32,
+    /// What is wrong with the head of one of them, and of which.
+    fault: OnceLock<(u32, Fault)>,
     /// Milliseconds after `began`, plus one; zero for "not".
     head_since: AtomicU64,
     idle_since: AtomicU64,
     stalled_since: AtomicU64,
+    /// The next answer is the last.
+    leaving: AtomicBool,
 }
 
 impl Watch {
@@ -185,9 +216,12 @@ impl Watch {
             began: Instant::now(),
             multiplexed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            requests: AtomicU32::new(0),
+            fault: OnceLock::new(),
             head_since: AtomicU64::new(0),
             idle_since: AtomicU64::new(1),
             stalled_since: AtomicU64::new(0),
+            leaving: AtomicBool::new(false),
         })
     }
 
@@ -195,7 +229,23 @@ impl Watch {
     pub(crate) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.head_since.store(0, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+        let number = self.requests.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        InFlight { watch: Arc::clone(self), number }
+    }
+
+    fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Says in an answer that it is the last, where that is so.
+    pub(crate) fn sign_off<B>(&self, answer: &mut Response<B>) {
+        if self.is_leaving() && !self.multiplexed.load(Ordering::Relaxed) && answer.status() != 101 {
+            answer.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+        }
     }
 
     fn now(&self) -> u64 {
@@ -239,7 +289,7 @@ impl Watch {
 
     fn why(&self) -> &'static str {
         if self.is_stalled() {
-            "conn.write_stall"
+            STALLED
         } else if self.head_since.load(Ordering::Relaxed) != 0 {
             "http.header_timeout"
         } else {
@@ -250,12 +300,22 @@ impl Watch {
 
 /// A request under way.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Watch>);
+pub(crate) struct InFlight {
+    watch: Arc<Watch>,
+    number: u32,
+}
+
+impl InFlight {
+    /// What is wrong with its head, of what hyper does not show.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.watch.fault.get().and_then(|(number, fault)| (*number == self.number).then_some(*fault))
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.restart();
+        if self.watch.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.watch.restart();
         }
     }
 }
@@ -265,6 +325,8 @@ struct Socket<IO> {
     io: IO,
     replay: Replay,
     watch: Arc<Watch>,
+    /// Reads the heads of HTTP/1 along.
+    wire: Option<Wire>,
     /// The peer will send nothing more.
     ended: bool,
     linger: Option<Linger>,
@@ -287,12 +349,19 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Socket<IO> {
         if let Some(rest) = this.replay.bytes.get(this.replay.at..this.replay.end).filter(|r| !r.is_empty()) {
             let count = rest.len().min(into.remaining());
             into.put_slice(&rest[..count]);
+            if let Some(found) = this.wire.as_mut().and_then(|wire| wire.read(&rest[..count])) {
+                let _ = this.watch.fault.set(found);
+            }
             this.replay.at += count;
             return Poll::Ready(Ok(()));
         }
         let before = into.filled().len();
         ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
-        if into.filled().len() > before {
+        if let Some(read) = into.filled().get(before..).filter(|read| !read.is_empty()) {
+            if let Some(found) = this.wire.as_mut().and_then(|wire| wire.read(read)) {
+                // Nothing is looked for behind the first.
+                let _ = this.watch.fault.set(found);
+            }
             this.watch.bytes_arrived();
         } else if into.remaining() > 0 {
             this.ended = true;

@@ -1,18 +1,20 @@
 //! The way of a request: head, route, admit, body, verify, record, answer.
 //!
 //! Everything up to the record is free of storage, so a challenge is answered while the store is full, stalled or
-//! busy. The record is made in a task of its own: a sender that hangs up leaves a whole event or none.
+//! busy. The record is finished also when nobody waits for it: a sender that hangs up leaves a whole event or none.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use hookhouse_core::event::Admitted;
 use hookhouse_core::notice::Answered;
 use hookhouse_core::store::Receipt;
 use hookhouse_core::{
-    Arrival, Clock, Event, EventStore, Notice, Observer, Refusal, Repeats, SourceName, Timestamp,
+    Arrival, Clock, Event, EventStore, Notice, Observer, Refusal, Repeats, SourceName, StoreError, Timestamp,
 };
 use hookhouse_verify::{Handshake, Headers, Reject, Request as Received, Verdict};
 use hookhouse_x::probe::PROBE_AGENT;
@@ -30,9 +32,12 @@ use crate::config::{Config, Source};
 use crate::origin::allow::{self, Decision};
 use crate::origin::forwarded::{Origin, OriginRefused, Trust};
 use crate::origin::proxy_protocol::{self, ProxyRefused};
+use crate::outliving::Outliving;
 use crate::pending::Pending;
 use crate::reasons::{self, Reasons};
 use crate::relay::{Order, Relays};
+use crate::sparse::Sparse;
+use crate::wire::Fault;
 use crate::{body, head};
 
 /// The most characters of a sender's words that a refusal keeps.
@@ -50,6 +55,8 @@ pub(crate) struct Ingress {
     relays: Arc<Relays>,
     trust: Trust,
     reasons: Arc<Reasons>,
+    conflicts: Sparse,
+    strangers: Sparse,
     ids: RequestIds,
 }
 
@@ -88,12 +95,19 @@ impl Ingress {
             tracker,
             relays,
             trust: Trust::new(config.server.trusted_proxies.clone()),
+            conflicts: Sparse::new(),
+            strangers: Sparse::new(),
             ids: RequestIds::new(),
         }
     }
 
-    /// Answers one request.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: IpAddr) -> Reply {
+    /// Answers one request. `fault`: what is wrong with its head that it does not show.
+    pub(crate) async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        fault: Option<Fault>,
+    ) -> Reply {
         let (mut parts, incoming) = request.into_parts();
         let pending = Pending::new(&parts);
         let upgrade = parts.extensions.remove::<OnUpgrade>();
@@ -116,6 +130,16 @@ impl Ingress {
             body: Bytes::new(),
             whole: incoming.is_end_stream(),
         };
+        if let Some(fault) = fault {
+            // Nothing behind such a head is taken for a request.
+            case.whole = false;
+            if let Some(refused) = fault.refused() {
+                return self.refuse(case, refused);
+            }
+            if let Some(others) = self.conflicts.may_speak() {
+                tracing::warn!(event = "http.te_cl_conflict", %peer, others, "`Content-Length` was ignored");
+            }
+        }
         match self.decide(&mut case, incoming, upgrade).await {
             Ok(reply) => reply,
             Err(refused) => self.refuse(case, refused),
@@ -137,7 +161,7 @@ impl Ingress {
         case.source = Some(source.name.clone());
         // A handshake is one only where there is an application to speak to; elsewhere `Upgrade` means nothing.
         let upgrade = upgrade.filter(|_| source.relay.is_some() && is_websocket(case.parts));
-        admit(source, case, upgrade.is_some())?;
+        self.admit(source, case, upgrade.is_some())?;
         if let Some(login) = &source.login {
             // Digest covers the target that the sender called, which is the one in front of the proxy.
             let called = case.origin.prefix.as_ref().map(|prefix| format!("{prefix}{}", head.target));
@@ -154,10 +178,13 @@ impl Ingress {
         let received = received(case, head.target, source.login.is_some())?;
         match source.verifier.verify(received, case.at) {
             Verdict::Verified(verified) => {
-                self.take(source, Event::accept(verified, arrival(source, case)), upgrade, case.pending).await
+                let event = accepted(verified, source, case);
+                self.take(source, event, upgrade, case.pending).await
             }
             Verdict::Unsigned(unsigned) => {
-                self.take(source, Event::accept(unsigned, arrival(source, case)), upgrade, case.pending).await
+                limit_unproven(source, case.origin.client)?;
+                let event = accepted(unsigned, source, case);
+                self.take(source, event, upgrade, case.pending).await
             }
             Verdict::Handshake(handshake) => {
                 limit(source, &handshake, case.origin.client)?;
@@ -175,16 +202,52 @@ impl Ingress {
                 });
                 Ok(answer::handshake(handshake))
             }
-            Verdict::Rejected { reject, request } => Err(Refused {
-                kind: match reject {
-                    Reject::MethodUnexpected { .. } => not_served(source),
-                    _ => Refuse::from(&reject),
-                },
-                code: reject.code(),
-                reason: reject.to_string(),
-                unproven: Some(Box::new(Unproven { request, reject, called: case.origin.called() })),
-            }),
+            Verdict::Rejected { reject, request } => {
+                limit_unproven(source, case.origin.client)?;
+                Err(Refused {
+                    kind: match reject {
+                        Reject::MethodUnexpected { .. } => not_served(source),
+                        _ => Refuse::from(&reject),
+                    },
+                    code: reject.code(),
+                    reason: reject.to_string(),
+                    unproven: Some(Box::new(Unproven { request, reject, called: case.origin.called() })),
+                })
+            }
         }
+    }
+
+    /// Whether a source takes such a request at all, judged before its body is read.
+    fn admit(&self, source: &Source, case: &Case<'_>, handshake: bool) -> Result<(), Refused> {
+        let method = case.parts.method.as_str();
+        if !handshake && !source.methods.iter().any(|served| served == method) {
+            return Err(Refused::new(
+                not_served(source),
+                "http.method",
+                reasons::method(source, &case.parts.method, &case.parts.headers),
+            ));
+        }
+        let decision = match &case.doubt {
+            None => allow::decide(&source.allow_ips, case.origin.client),
+            Some(_) => allow::decide_unknown(&source.allow_ips),
+        };
+        source.addresses.count(decision);
+        match (decision, &case.doubt) {
+            (Decision::Denied, Some(doubt)) => {
+                return Err(Refused::new(Refuse::Forbidden, doubt.code(), doubt.reason.to_string()));
+            }
+            (Decision::Denied, None) => {
+                return Err(Refused::new(Refuse::Forbidden, "ip.denied", reasons::address(&case.origin)));
+            }
+            (Decision::WouldBeDenied, _) => {
+                if let Some(others) = self.strangers.may_speak() {
+                    let (source, client) = (&source.name, case.origin.client);
+                    tracing::info!(event = "ip.monitor", %source, %client, others, "would be refused if enforced");
+                }
+            }
+            (Decision::Allowed, _) => {}
+        }
+        Ok(())
     }
 
     /// Answers for an event: with the application's words, or with ours once it is durable.
@@ -208,7 +271,7 @@ impl Ingress {
         let (store, observer, name) =
             (Arc::clone(&self.store), Arc::clone(&self.observer), source.name.clone());
         let status = source.answer.status;
-        let recording = self.tracker.spawn(async move {
+        let recording = async move {
             let asked = Instant::now();
             let receipt = store.append(event).await?;
             let answered = pending.answered(status, Some(asked.elapsed()));
@@ -218,12 +281,11 @@ impl Ingress {
                 }
                 Receipt::Duplicate { of } => Notice::Duplicate { source: name, of, answered },
             });
-            Ok(())
-        });
-        match recording.await {
-            Ok(Ok(())) => Ok(answer::accepted(&source.answer)),
-            Ok(Err(error)) => Err(Refused::from(&error)),
-            Err(_) => Err(Refused::new(Refuse::Internal, "internal", "recording the event broke off")),
+            Ok::<(), StoreError>(())
+        };
+        match Outliving::new(recording, &self.tracker).await {
+            Ok(()) => Ok(answer::accepted(&source.answer)),
+            Err(error) => Err(Refused::from(&error)),
         }
     }
 
@@ -288,46 +350,30 @@ impl Ingress {
     }
 }
 
-/// Whether a source takes such a request at all, judged before its body is read.
-fn admit(source: &Source, case: &Case<'_>, handshake: bool) -> Result<(), Refused> {
-    let method = case.parts.method.as_str();
-    if !handshake && !source.methods.iter().any(|served| served == method) {
-        return Err(Refused::new(
-            not_served(source),
-            "http.method",
-            reasons::method(source, &case.parts.method, &case.parts.headers),
-        ));
-    }
-    let decision = match &case.doubt {
-        None => allow::decide(&source.allow_ips, case.origin.client),
-        Some(_) => allow::decide_unknown(&source.allow_ips),
-    };
-    source.addresses.count(decision);
-    match (decision, &case.doubt) {
-        (Decision::Denied, Some(doubt)) => {
-            return Err(Refused::new(Refuse::Forbidden, doubt.code(), doubt.reason.to_string()));
-        }
-        (Decision::Denied, None) => {
-            return Err(Refused::new(Refuse::Forbidden, "ip.denied", reasons::address(&case.origin)));
-        }
-        (Decision::WouldBeDenied, _) => {
-            tracing::info!(event = "ip.monitor", source = %source.name, client = %case.origin.client, "would be refused if enforced");
-        }
-        (Decision::Allowed, _) => {}
-    }
-    Ok(())
-}
-
 /// Counts the answer to a challenge that nobody signed, where it is counted.
 fn limit(source: &Source, handshake: &Handshake, client: IpAddr) -> Result<(), Refused> {
     let Some(limiter) = source.challenge_limit.as_ref().filter(|_| !handshake.signed) else { return Ok(()) };
     limiter.take(client, Instant::now()).map_err(|wait| {
-        // Rounded up: whoever comes at that moment is to be answered.
-        let retry_after = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
         let reason =
             format!("{client} had its unsigned challenges answered: `crc.rate` allows {}", limiter.rate());
-        Refused::new(Refuse::TooManyRequests { retry_after }, "crc.rate", reason)
+        Refused::new(too_many(wait), "crc.rate", reason)
     })
+}
+
+/// Counts a request that nobody signed, where it is counted. One that is proven never comes here.
+fn limit_unproven(source: &Source, client: IpAddr) -> Result<(), Refused> {
+    let Some(limiter) = &source.unproven_limit else { return Ok(()) };
+    limiter.take(client, Instant::now()).map_err(|wait| {
+        let reason =
+            format!("{client} sent more without a valid signature than `rate` allows: {}", limiter.rate());
+        Refused::new(too_many(wait), "rate.limited", reason)
+    })
+}
+
+/// Rounded up: whoever comes at that moment is to be answered.
+fn too_many(wait: Duration) -> Refuse {
+    let retry_after = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX).max(1);
+    Refuse::TooManyRequests { retry_after }
 }
 
 /// Whether we sent a challenge ourselves, by its own word: whoever says so falsely is not counted as X, and that is all.
@@ -349,6 +395,15 @@ fn is_websocket(parts: &Parts) -> bool {
 
 fn not_served(source: &Source) -> Refuse {
     Refuse::MethodNotAllowed { allow: source.methods.join(", ") }
+}
+
+/// The event of a request, without what must not be stored.
+fn accepted(admitted: impl Into<Admitted>, source: &Source, case: &Case<'_>) -> Event {
+    let event = Event::accept(admitted, arrival(source, case));
+    match &source.redaction {
+        Some(rules) => event.redact(rules),
+        None => event,
+    }
 }
 
 fn arrival(source: &Source, case: &Case<'_>) -> Arrival {
@@ -378,9 +433,10 @@ fn received(case: &Case<'_>, target: &str, logged_in: bool) -> Result<Received, 
     Ok(Received { method, target: target.to_owned(), headers, body: case.body.clone() })
 }
 
-/// A sender's words as an operator can look at them: no control characters, and not many.
+/// A sender's words as an operator can look at them: not many, no control characters, and none that turn the text.
 fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain = |c: char| if c.is_control() || turns(c) { '\u{fffd}' } else { c };
     text.chars().take(EXCERPT).map(plain).collect()
 }
 
@@ -420,7 +476,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_sender_is_printable_and_short() {
-        assert_eq!(printable("a\r\n\u{1b}[31mb"), "a\u{fffd}\u{fffd}\u{fffd}[31mb");
+        assert_eq!(printable("a\r\n\u{1b}[31m\u{202e}b"), "a\u{fffd}\u{fffd}\u{fffd}[31m\u{fffd}b");
         assert_eq!(printable(&"x".repeat(1000)).len(), EXCERPT);
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! listener ─▶ connection ─▶ ingest: head ─▶ route ─▶ admit ─▶ body ─▶ verify ─┬▶ handshake
-//!   (seats)     (timers)                                                      ├▶ refusal
+//!   (seats)   (timers, wire)                                                  ├▶ refusal
 //!                                                                             └▶ record ─▶ acknowledge
 //! server: starts the store's consumers, the delivery engine, the listeners; drains them
 //! admin:  /livez, /readyz, /metrics, /api/v1, on a listener of its own
 //! ui:      the pages of the admin listener
 //! care:    the webhooks at X: their challenges, their health, healing
+//! handover: a server takes over from another one, and no request is lost between them
+//! reload:  going on with another configuration
 //! tls:    certificates, the handshake, renewal
 //! metrics: what happened, counted; what is, read
 //! ```
@@ -18,25 +20,40 @@ mod body;
 pub mod care;
 pub mod config;
 mod connection;
-pub mod crc;
+pub mod core_dump;
+mod current;
+mod descriptors;
+mod ending;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
+pub mod handover;
 mod head;
 mod ingest;
+pub mod inheritance;
 pub mod lifecycle;
 mod listener;
 pub mod login;
 pub mod metrics;
+pub mod notify;
 mod origin;
+mod outliving;
 mod pending;
+pub mod rate;
 mod reasons;
 mod relay;
+pub mod reload;
 pub mod runtime;
 mod server;
+pub mod socket;
+mod sparse;
 pub mod store;
 pub mod tls;
 mod tunnel;
 mod ui;
+mod wire;
 
+pub use inheritance::Inheritance;
 pub use lifecycle::Lifecycle;
 pub use reasons::explain;
 pub use runtime::Runtime;
-pub use server::{Bound, Running, ServeError, Wiring, bind, start};
+pub use server::{Bound, Coming, Running, ServeError, Wiring, bind, start, start_early};

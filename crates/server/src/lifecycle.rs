@@ -13,6 +13,10 @@ use tokio_util::task::TaskTracker;
 /// How long what is in flight may take after a soft stop.
 pub const DRAIN: Duration = Duration::from_secs(20);
 
+/// How long a connection that says nothing may go on after a soft stop. Its next request may be on the way already: within
+/// this time it is answered, and the answer says that it is the last.
+pub const LAST_CALL: Duration = Duration::from_millis(500);
+
 /// The tokens and the tracker.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
@@ -59,6 +63,12 @@ impl Lifecycle {
             }
         });
         Ok(())
+    }
+
+    /// Waits until a soft stop is so long ago that whoever said nothing meanwhile is let go.
+    pub async fn last_call(&self) {
+        self.soft.cancelled().await;
+        tokio::time::sleep(LAST_CALL).await;
     }
 
     /// Stops softly, waits for what is in flight, then stops hard. Answers whether everything ended by itself.

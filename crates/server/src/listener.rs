@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,15 +11,19 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::service::Service;
-use tokio::net::TcpListener;
+use rustix::io::Errno;
 use tokio::time::Instant;
 
 use crate::config::Limits;
 use crate::connection::{self, Watch};
+use crate::current::Current;
+use crate::descriptors::Spare;
 use crate::ingest::Ingress;
 use crate::lifecycle::Lifecycle;
 use crate::origin::forwarded::Trust;
 use crate::origin::proxy_protocol::{self, ProxyRefused};
+use crate::socket::Socket;
+use crate::sparse::Sparse;
 use crate::tls::Front;
 
 /// How long to wait after an accept that failed, for want of descriptors most of all: neither spinning nor giving up.
@@ -34,36 +39,51 @@ pub(crate) struct Intake {
     /// What speaks TLS behind that; `None` for plain HTTP.
     pub(crate) front: Option<Arc<Front>>,
     /// Who records connections that are closed for a preamble's sake.
-    pub(crate) ingress: Option<Arc<Ingress>>,
+    pub(crate) ingress: Option<Arc<Current<Ingress>>>,
+    /// How often that was.
+    pub(crate) closed: Sparse,
 }
 
 impl Intake {
+    /// Whether connections pass the same things in both.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let same_front = match (&self.front, &other.front) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_front && self.proxy_protocol == other.proxy_protocol
+    }
+
     /// A connection is closed without a word: whoever sends no preamble is no proxy of ours, and whoever sends one that
     /// is not expected speaks no HTTP.
     fn close(&self, peer: IpAddr, why: &ProxyRefused) {
-        tracing::warn!(event = proxy_protocol::CODE, %peer, %why, "closed");
+        if let Some(others) = self.closed.may_speak() {
+            tracing::warn!(event = proxy_protocol::CODE, %peer, %why, others, "closed");
+        }
         if let Some(ingress) = self.ingress.as_ref().filter(|_| why.is_worth_a_record()) {
-            ingress.closed(peer, why);
+            ingress.get().closed(peer, why);
         }
     }
 }
 
 /// Accepts until the soft stop; `service` makes what answers a connection.
 pub(crate) async fn run<M, S, B>(
-    listener: TcpListener,
-    intake: Arc<Intake>,
+    listener: Arc<Socket>,
+    intake: Arc<Current<Intake>>,
     seats: Arc<Seats>,
     lifecycle: Lifecycle,
+    spare: Spare,
     service: M,
 ) where
-    M: Fn(IpAddr, &Arc<Watch>) -> S + Send + Sync + 'static,
+    M: Fn(IpAddr, &Arc<Watch>, &Intake) -> S + Send + Sync + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let service = Arc::new(service);
+    let (service, spare) = (Arc::new(service), Arc::new(spare));
+    let failures = Sparse::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -72,21 +92,30 @@ pub(crate) async fn run<M, S, B>(
         let (mut stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::error!(event = "accept.failed", %error, "pausing");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                let exhausted = is_exhausted(&error);
+                if let Some(others) = failures.may_speak() {
+                    let event = if exhausted { "accept.emfile" } else { "accept.failed" };
+                    tracing::error!(event, %error, others, "pausing");
+                }
+                if !exhausted || !spare.give_up() {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
                 continue;
             }
         };
+        let refill = Refill(Arc::clone(&spare));
         let peer = canonical(address);
+        // What a connection begins with it goes on with, but for what is looked up with each request.
+        let intake = intake.get();
         let Some(seat) = seats.take(peer, intake.trust.trusts(peer)) else {
-            tracing::debug!(event = "conn.limit", %peer, "closed: too many connections");
+            if let Some(others) = seats.full.may_speak() {
+                tracing::warn!(event = "conn.limit", %peer, others, "closed: too many connections");
+            }
             continue;
         };
-        // Answers are small and final: waiting for more to send only makes them late.
-        let _ = stream.set_nodelay(true);
-        let (intake, service, shared) = (Arc::clone(&intake), Arc::clone(&service), lifecycle.clone());
+        let (service, shared) = (Arc::clone(&service), lifecycle.clone());
         lifecycle.tracker.spawn(async move {
-            let _seat = seat;
+            let _held = (seat, refill);
             let mut peer = peer;
             if intake.proxy_protocol {
                 let deadline = Instant::now() + proxy_protocol::PATIENCE;
@@ -98,24 +127,39 @@ pub(crate) async fn run<M, S, B>(
             let served = match &intake.front {
                 None => {
                     let watch = Watch::new();
-                    let service = service(peer, &watch);
+                    let service = service(peer, &watch, &intake);
                     connection::serve(stream, watch, service, &shared).await
                 }
                 Some(front) => {
                     let shaken = tokio::select! {
                         shaken = front.accept(stream, peer) => shaken,
-                        () = shared.soft.cancelled() => return,
+                        () = shared.last_call() => return,
                     };
                     let Some(stream) = shaken else { return };
                     let watch = Watch::new();
-                    let service = service(peer, &watch);
+                    let service = service(peer, &watch, &intake);
                     connection::serve(stream, watch, service, &shared).await
                 }
             };
-            if let Err(why) = served {
-                intake.close(peer, &why);
+            match served {
+                Ok(ending) => ending.tell(peer),
+                Err(why) => intake.close(peer, &why),
             }
         });
+    }
+}
+
+/// Whether there are no descriptors left, in this process or on this machine.
+fn is_exhausted(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|none| error.raw_os_error() == Some(none.raw_os_error()))
+}
+
+/// A descriptor is free again when a connection is dropped: time to hold a spare one.
+struct Refill(Arc<Spare>);
+
+impl Drop for Refill {
+    fn drop(&mut self) {
+        self.0.refill();
     }
 }
 
@@ -127,9 +171,11 @@ fn canonical(peer: SocketAddr) -> IpAddr {
 /// How many connections there are, in all and from each address.
 #[derive(Debug)]
 pub(crate) struct Seats {
-    limits: Limits,
+    connections: AtomicUsize,
+    per_address: AtomicUsize,
     taken: AtomicUsize,
     turned_away: AtomicU64,
+    full: Sparse,
     /// A few lines under the lock, and one entry per address that is connected.
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -137,11 +183,19 @@ pub(crate) struct Seats {
 impl Seats {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            connections: AtomicUsize::new(limits.connections),
+            per_address: AtomicUsize::new(limits.per_address),
             taken: AtomicUsize::new(0),
             turned_away: AtomicU64::new(0),
+            full: Sparse::new(),
             by_address: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// Other limits from now on. Connections that are open stay.
+    pub(crate) fn limit(&self, limits: Limits) {
+        self.connections.store(limits.connections, Ordering::Relaxed);
+        self.per_address.store(limits.per_address, Ordering::Relaxed);
     }
 
     /// How many are taken.
@@ -161,8 +215,9 @@ impl Seats {
         let address = group(peer);
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_insert(0);
-        let own = if trusted { self.limits.connections } else { self.limits.per_address };
-        if *count >= own || self.taken.load(Ordering::Relaxed) >= self.limits.connections {
+        let most = self.connections.load(Ordering::Relaxed);
+        let own = if trusted { most } else { self.per_address.load(Ordering::Relaxed) };
+        if *count >= own || self.taken.load(Ordering::Relaxed) >= most {
             if *count == 0 {
                 by_address.remove(&address);
             }

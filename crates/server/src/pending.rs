@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use hookhouse_core::TraceId;
 use hookhouse_core::notice::Answered;
+use http::HeaderName;
 use http::request::Parts;
 use tokio::time::Instant;
+
+/// Made once: a name that is text is parsed at each look.
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What is known of a request once its head is there.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +24,7 @@ pub(crate) struct Pending {
 impl Pending {
     /// A request whose head is complete, as of now.
     pub(crate) fn new(head: &Parts) -> Self {
-        let mut traces = head.headers.get_all("traceparent").iter();
+        let mut traces = head.headers.get_all(&TRACEPARENT).iter();
         // Two of them name no trace.
         let trace = match (traces.next(), traces.next()) {
             (Some(trace), None) => TraceId::of_traceparent(trace.as_bytes()),

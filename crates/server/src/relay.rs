@@ -71,15 +71,15 @@ impl Relays {
     pub(crate) fn new(
         destinations: &[Destination],
         guard: &Arc<Guard>,
+        transport: &Transport,
         store: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
         lifecycle: Lifecycle,
     ) -> Self {
-        let transport = Transport::system(destinations);
         let relay = |destination: &Destination| {
             let (tracker, hard) = (lifecycle.tracker.clone(), lifecycle.hard.clone());
-            let relay = Relay::new(destination.clone(), Arc::clone(guard), &transport, tracker, hard);
+            let relay = Relay::new(destination.clone(), Arc::clone(guard), transport, tracker, hard);
             (destination.name.clone(), relay)
         };
         let relays = destinations.iter().map(relay).collect();

@@ -1,12 +1,13 @@
 //! A running server: listeners, delivery and admin around one store, until something stops it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use hookhouse_core::store::Subscription;
-use hookhouse_core::{Clock, EventStore, Observer, SourceName, StoreError, Timestamp};
+use hookhouse_core::{Clock, EventStore, Observer, StoreError, Timestamp};
+use hookhouse_delivery::Transport;
 use hookhouse_delivery::engine::{Engine, EngineParts};
 use hookhouse_delivery::guard::Guard;
 use http_body_util::BodyExt;
@@ -15,21 +16,26 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::admin::health::{AllSeats, Listening};
+use crate::admin::health::AllSeats;
 use crate::admin::view::ConfigView;
 use crate::admin::{
     self, Access, AdminState, Feed, Idempotency, Peer, Replays, Sessions, Throttle, Token, Tokens,
 };
-use crate::care::{CareParts, Pace, Watching};
-use crate::config::{Config, Limits, Source};
-use crate::ingest::Ingress;
+use crate::care::{Pace, Watching};
+use crate::config::{Config, Endpoint, Limits, Listen, Source};
+use crate::current::Current;
+use crate::descriptors::{self, Spare};
+use crate::handover::{self, Couriers};
+use crate::inheritance::{Inheritance, Opening};
 use crate::lifecycle::{DRAIN, Lifecycle};
 use crate::listener::{self, Intake, Seats};
 use crate::metrics::Metrics;
-use crate::origin::forwarded::Trust;
+use crate::notify;
 use crate::relay::Relays;
-use crate::runtime::Runtime;
-use crate::tls::{self, TlsError};
+use crate::reload::{self, Ground, InForce, Reception, Reloader};
+use crate::socket::Socket;
+use crate::store::{Awaited, Unopened};
+use crate::tls::{Fronts, TlsError, Wanted};
 use crate::ui::Pulse;
 
 /// What a server is made of. The listeners are bound already, so that whoever builds the configuration can know the
@@ -55,23 +61,36 @@ pub struct Wiring {
 /// Sockets that listen but are not served yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// For senders: what `[server]` listens on, then each `[listener.NAME]`, in file order.
-    pub ingress: Vec<TcpListener>,
+    /// For senders: what `[server]` listens on, then each `[listener.NAME]`, in file order. A place has several where the
+    /// service manager gave several one name.
+    ingress: Vec<Vec<Socket>>,
     /// For operators.
-    pub admin: TcpListener,
+    admin: Socket,
+    /// What is left for a reload.
+    inheritance: Inheritance,
 }
 
 impl Bound {
-    /// Binds every address of a configuration, or none.
+    /// Binds every place of a configuration, or none. What was inherited is not opened again.
     ///
     /// # Errors
-    /// [`ServeError::Bind`] for the first address that is not to be had.
-    pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+    /// [`ServeError::Bind`] for the first place that is not to be had.
+    pub fn bind(config: &Config, inheritance: Inheritance) -> Result<Self, ServeError> {
+        let mut opening = Opening::from(&inheritance);
+        let refuse = |place: &Listen, source| ServeError::Bind { place: place.clone(), source };
         let mut ingress = Vec::new();
-        for endpoint in config.endpoints() {
-            ingress.push(bind(endpoint.address).await?);
+        for Endpoint { address, .. } in config.endpoints() {
+            ingress.push(opening.open(address).map_err(|source| refuse(address, source))?);
         }
-        Ok(Self { ingress, admin: bind(config.admin.listen).await? })
+        let place = &config.admin.listen;
+        let admin = opening.open_admin(place).map_err(|source| refuse(place, source))?;
+        Ok(Self { ingress, admin, inheritance: inheritance.for_reloads() })
+    }
+
+    /// One listener for senders, and one for operators.
+    #[must_use]
+    pub fn of(ingress: TcpListener, admin: TcpListener) -> Self {
+        Self { ingress: vec![vec![ingress.into()]], admin: admin.into(), inheritance: Inheritance::default() }
     }
 }
 
@@ -80,23 +99,27 @@ impl Bound {
 /// # Errors
 /// [`ServeError::Bind`] when it is taken or not ours.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })
+    let refuse = |source| ServeError::Bind { place: address.into(), source };
+    TcpListener::bind(address).await.map_err(refuse)
 }
 
 /// Why a server did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// An address is not to be had.
-    #[error("cannot listen on {address}: another process has it, or it is not this machine's")]
+    /// A place to listen on is not to be had.
+    #[error("cannot listen on {place}: another process has it, or it is not this machine's")]
     Bind {
-        /// The address.
-        address: SocketAddr,
+        /// The place.
+        place: Listen,
         /// What the system said.
         source: io::Error,
     },
     /// The store refused.
     #[error("the store refused")]
     Store(#[source] StoreError),
+    /// The store did not open.
+    #[error("the store cannot be opened")]
+    Open(#[source] Unopened),
     /// A file of the store's folder could not be written.
     #[error("cannot write {file} in the store's folder")]
     Folder {
@@ -105,6 +128,14 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// The socket for operators that was inherited can be reached from elsewhere, and nothing says that it may.
+    #[error(
+        "the admin listener refuses to be public: {0} is not loopback, and `allowed_hosts` in [admin] is empty"
+    )]
+    AdminPublic(SocketAddr),
+    /// The socket for operators that was inherited has no address.
+    #[error("the admin listener must be a TCP socket")]
+    AdminPlace,
     /// A certificate cannot be used.
     #[error("a listener cannot speak TLS")]
     Tls(#[from] TlsError),
@@ -132,78 +163,160 @@ pub struct Running {
     lifecycle: Lifecycle,
 }
 
+/// Has the pictures of the last hour filled from the store, beside everything else.
+fn recall(pulse: &Arc<Pulse>, store: &Arc<dyn EventStore>, now: Timestamp, lifecycle: &Lifecycle) {
+    let (pulse, store, soft) = (Arc::clone(pulse), Arc::clone(store), lifecycle.soft.clone());
+    lifecycle.tracker.spawn(async move {
+        if let Some(Err(error)) = soft.run_until_cancelled(pulse.recall(&*store, now)).await {
+            tracing::warn!(%error, "the pictures of the last hour begin with this start");
+        }
+    });
+}
+
+/// What opening a store comes to.
+type Opened = Result<Arc<dyn EventStore>, Unopened>;
+
+/// A store that another process still has, and how it is opened once it is free.
+pub struct Coming {
+    /// What is asked until then waits here. It is the store of the [`Wiring`].
+    pub awaited: Arc<Awaited>,
+    /// Resolves when the store is open.
+    pub opening: Pin<Box<dyn Future<Output = Opened> + Send>>,
+}
+
+impl fmt::Debug for Coming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coming").finish_non_exhaustive()
+    }
+}
+
 /// Starts everything: consumers, delivery, admin, ingress, in that order, so that nothing is taken that nobody would
 /// deliver.
 ///
 /// # Errors
 /// When the store refuses its consumers, or the admin token cannot be kept.
 pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
+    assemble(wiring, None).await
+}
+
+/// The same, while another process still has the store: challenges are answered at once, events wait for it.
+///
+/// # Errors
+/// Those of [`start`], and when the store does not open.
+pub async fn start_early(wiring: Wiring, coming: Coming) -> Result<Running, ServeError> {
+    assemble(wiring, Some(coming)).await
+}
+
+async fn assemble(wiring: Wiring, coming: Option<Coming>) -> Result<Running, ServeError> {
     let Wiring { mut config, bound, store, clock, observer, lifecycle, pace } = wiring;
-    store.subscribe(&subscriptions(&config)).await.map_err(ServeError::Store)?;
+    let spare = Spare::some();
+    config.server.limits = descriptors::provide(config.server.limits);
+    let Bound { ingress: mut sockets, admin: admin_socket, inheritance } = bound;
+    let admin = admin_address(&admin_socket, &config)?;
+    let admin_socket = Arc::new(admin_socket);
 
-    let address = |listener: &TcpListener| {
-        listener.local_addr().map_err(|source| ServeError::Bind { address: config.admin.listen, source })
-    };
-    let admin_address = address(&bound.admin)?;
-    let ingress_addresses = bound.ingress.iter().map(address).collect::<Result<Vec<_>, _>>()?;
-    let own = ingress_addresses.iter().copied().chain([admin_address]).collect();
-
-    let in_force = ConfigView::of(&config);
+    let view = ConfigView::of(&config);
     let sources: Vec<_> = std::mem::take(&mut config.sources).into_iter().map(Arc::new).collect();
     let destinations = std::mem::take(&mut config.destinations);
-    let signers = sources
-        .iter()
-        .filter_map(|source| Some((source.name.clone(), source.signer.as_ref()?.signer.clone())))
-        .collect();
+    let wanted = reload::subscriptions(&sources, &destinations);
     let names: Vec<_> = destinations.iter().map(|destination| destination.name.clone()).collect();
     let metrics = Metrics::new(sources.iter().map(Arc::as_ref), &names);
     let pulse = Pulse::new(sources.iter().map(|source| &source.name), &names, Arc::clone(&clock));
+    recall(&pulse, &store, clock.now(), &lifecycle);
     let feed = Feed::new();
     let watching = Watching::new(feed.before(pulse.before(metrics.before(observer))));
     let observer: Arc<dyn Observer> = Arc::clone(&watching) as _;
-    let listening = Arc::new(Listening::default());
     let seats = AllSeats { ingress: Seats::new(config.server.limits), admin: Seats::new(Limits::default()) };
-    let (ingress_seats, admin_seats) = (Arc::clone(&seats.ingress), Arc::clone(&seats.admin));
-    let guard = Arc::new(Guard::new(own));
+    let own = sockets.iter().flatten().filter_map(Socket::address).chain([admin]);
+    let guard = Arc::new(Guard::new(own.collect()));
+    let couriers = Couriers::new(&lifecycle);
+    let transport = Transport::system(&destinations);
     let relays = Arc::new(Relays::new(
         &destinations,
         &guard,
+        &transport,
         Arc::clone(&store),
         Arc::clone(&clock),
         Arc::clone(&observer),
         lifecycle.clone(),
     ));
-    let engine = Engine::start(EngineParts {
-        store: Arc::clone(&store),
-        destinations,
-        signers,
-        clock: Arc::clone(&clock),
-        observer: Arc::clone(&observer),
-        guard,
-        tracker: lifecycle.tracker.clone(),
-        soft: lifecycle.soft.clone(),
-        hard: lifecycle.hard.clone(),
-    });
-
-    let endpoints = config.endpoints();
-    let tls::Started { fronts, certificates, challenges } = tls::start(tls::Parts {
-        listeners: endpoints.iter().map(|endpoint| endpoint.tls).collect(),
+    let fronts = Fronts::new(config.store.path.clone(), Arc::clone(&clock), lifecycle.clone());
+    let prepared = fronts.prepare(&Wanted {
+        listeners: config.endpoints().iter().map(|endpoint| endpoint.tls).collect(),
         names: config.server.names(),
         connections: config.server.limits.connections,
-        folder: config.store.path.clone(),
-        clock: Arc::clone(&clock),
-        lifecycle: lifecycle.clone(),
     })?;
+    let shown = prepared.fronts.clone();
+    fronts.commit(prepared);
+    let told = (&store, &clock, &observer);
+    let reception = Reception {
+        ingress: Arc::new(Current::new(reload::ingress(&config, &sources, relays, told, &lifecycle))),
+        challenges: Arc::clone(&fronts.challenges),
+        seats: Arc::clone(&seats.ingress),
+        lifecycle: lifecycle.clone(),
+    };
+    let in_force = InForce::new(&config, view, sources.clone(), names, sockets.iter().flatten());
+    let addresses = in_force.ingress.clone();
+    let secure = sockets.iter().zip(&shown).filter(|(_, front)| front.is_some());
+    let secure = secure.flat_map(|(sockets, _)| sockets).filter_map(Socket::address).collect();
+
+    let mut doors = Vec::new();
+    match coming {
+        None => store.subscribe(&wanted).await.map_err(ServeError::Store)?,
+        Some(Coming { awaited, opening }) => {
+            doors = reception.open(&config, std::mem::take(&mut sockets), shown.clone());
+            let opened = opening.await.map_err(ServeError::Open)?;
+            // What waits must not be stored before it is known who gets it.
+            opened.subscribe(&wanted).await.map_err(ServeError::Store)?;
+            awaited.set(opened);
+        }
+    }
+
+    let parts = EngineParts {
+        store: Arc::clone(&store),
+        destinations,
+        signers: reload::signers(&sources),
+        clock: Arc::clone(&clock),
+        observer: Arc::clone(&observer),
+        guard: Arc::clone(&guard),
+        tracker: couriers.tracker.clone(),
+        soft: couriers.soft.clone(),
+        hard: lifecycle.hard.clone(),
+    };
+    let engine = Arc::new(Engine::start_over(parts, &transport));
 
     let (root, first_token) = Token::keep(&config.store.path)?;
     let tokens = Arc::new(Tokens::load(&store).await.map_err(ServeError::Store)?);
-    let routes: HashMap<_, _> =
-        sources.iter().map(|source| (source.name.clone(), source.deliver.clone())).collect();
     let replays = {
         let (tracker, soft) = (lifecycle.tracker.clone(), lifecycle.soft.clone());
+        let routes = reload::routes(&sources);
         Replays::load(&store, &clock, routes, tracker, soft).await.map_err(ServeError::Store)?
     };
     replays.resume();
+
+    let ground = Ground {
+        store: Arc::clone(&store),
+        clock: Arc::clone(&clock),
+        observer: Arc::clone(&observer),
+        lifecycle: lifecycle.clone(),
+        pace,
+        metrics: Arc::clone(&metrics),
+        pulse: Arc::clone(&pulse),
+        watching: Arc::clone(&watching),
+        engine: Arc::clone(&engine),
+        replays: Arc::clone(&replays),
+        guard,
+        fronts,
+        listening: Arc::default(),
+        inheritance,
+        folder: config.store.path.clone(),
+        admin,
+        admin_socket: Arc::clone(&admin_socket),
+        couriers,
+        reception,
+        in_force: Arc::new(Current::new(in_force)),
+    };
+    let reloader = Reloader::new(ground, &config);
     let state = AdminState {
         access: Access {
             root,
@@ -212,11 +325,7 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
             throttle: Throttle::default(),
             open: config.admin.open,
         },
-        hosts: config.admin.allowed_hosts.clone(),
-        config: in_force,
-        config_base: config.origins.base.clone(),
-        sources: sources.clone(),
-        destinations: names,
+        reloader: Arc::clone(&reloader),
         engine,
         replays,
         idempotency: Idempotency::new(&store),
@@ -228,109 +337,34 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         tracker: lifecycle.tracker.clone(),
         metrics: Arc::clone(&metrics),
         webhooks: Arc::clone(&watching),
-        listening: Arc::clone(&listening),
-        seats,
-        certificates,
+        listening: Arc::clone(&reloader.ground.listening),
+        certificates: Arc::clone(&reloader.ground.fronts.certificates),
         reserve: config.store.reserve,
         pulse,
-        ingress: ingress_addresses.clone(),
-        address: admin_address,
-    };
-    let public_url = config.server.public_url.as_ref().map(ToString::to_string);
-    let secure = ingress_addresses.iter().zip(&fronts).filter(|(_, front)| front.is_some());
-    let secure = secure.map(|(address, _)| *address).collect();
-    Runtime { admin: admin_address, ingress: ingress_addresses.clone(), secure, public_url }
-        .keep(&config.store.path)
-        .map_err(|source| ServeError::Folder { file: "runtime.json", source })?;
-
-    let router = admin::router(Arc::new(state));
-    let (intake, seats) = (Arc::new(Intake::default()), admin_seats);
-    lifecycle.tracker.spawn(listener::run(
-        bound.admin,
-        intake,
+        address: admin,
         seats,
-        lifecycle.clone(),
-        move |peer, watch| {
-            let (router, watch) = (TowerToHyperService::new(router.clone()), Arc::clone(watch));
-            service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-                let in_flight = watch.request();
-                request.extensions_mut().insert(Peer(peer));
-                let answer = hyper::service::Service::call(&router, request);
-                async move {
-                    // An answer that goes on for hours, as a stream does, is under way until its end.
-                    let held = move |frame| {
-                        let _ = &in_flight;
-                        frame
-                    };
-                    answer.await.map(|answer| answer.map(|body| body.map_frame(held)))
-                }
-            })
-        },
-    ));
-
-    let care = CareParts {
-        sources: &sources,
-        store: &store,
-        clock: &clock,
-        observer: &observer,
-        metrics: &metrics,
-        lifecycle: &lifecycle,
-        pace,
     };
-    let rounds = watching.prepare(&care).await;
-    let ingress = Arc::new(Ingress::new(
-        &config,
-        sources.clone(),
-        Arc::clone(&store),
-        Arc::clone(&clock),
-        Arc::clone(&observer),
-        lifecycle.tracker.clone(),
-        relays,
-    ));
-    let trust = Trust::new(config.server.trusted_proxies.clone());
-    let mut loops = Vec::new();
-    for ((socket, endpoint), front) in bound.ingress.into_iter().zip(endpoints).zip(fronts) {
-        let secure = front.is_some();
-        let intake = Arc::new(Intake {
-            trust: trust.clone(),
-            proxy_protocol: endpoint.proxy_protocol,
-            front,
-            ingress: Some(Arc::clone(&ingress)),
-        });
-        let (ingress, challenges, seats) =
-            (Arc::clone(&ingress), Arc::clone(&challenges), Arc::clone(&ingress_seats));
-        let accepting = lifecycle.tracker.spawn(listener::run(
-            socket,
-            intake,
-            seats,
-            lifecycle.clone(),
-            move |peer: IpAddr, watch| {
-                let (ingress, challenges, watch) =
-                    (Arc::clone(&ingress), Arc::clone(&challenges), Arc::clone(watch));
-                service_fn(move |request| {
-                    let (ingress, watch) = (Arc::clone(&ingress), Arc::clone(&watch));
-                    let probe = challenges.answer(&request);
-                    async move {
-                        let _in_flight = watch.request();
-                        let mut reply = match probe {
-                            Some(answer) => answer,
-                            None => ingress.handle(request, peer).await,
-                        };
-                        if secure {
-                            tls::hsts::demand(&mut reply);
-                        }
-                        Ok(reply)
-                    }
-                })
-            },
-        ));
-        loops.push(accepting.abort_handle());
+    match reloader.leave_runtime(&config, addresses.clone(), secure) {
+        // Challenges are answered on a full disk, too. Until the next start, commands on this machine do not find it.
+        Err(full) if full.kind() == io::ErrorKind::StorageFull => {
+            tracing::warn!(event = "runtime.not_kept", "the disk is full: runtime.json could not be written");
+        }
+        kept => kept.map_err(|source| ServeError::Folder { file: "runtime.json", source })?,
     }
-    listening.begin(loops);
-    watching.begin(rounds, &care).await;
+    serve_operators(admin_socket, state, spare, &lifecycle);
+
+    let rounds = watching.prepare(&reloader.care(&sources)).await;
+    if doors.is_empty() {
+        doors = reloader.ground.reception.open(&config, sockets, shown);
+    }
+    reloader.take(doors);
+    watching.begin(rounds, &reloader.care(&sources)).await;
+    lifecycle.tracker.spawn(Arc::clone(&reloader).let_go_at_the_end());
+    lifecycle.tracker.spawn(handover::wait(Arc::clone(&reloader)));
+    lifecycle.tracker.spawn(Arc::clone(&reloader).reload_when_asked(lifecycle.reload.subscribe()));
     Ok(Running {
-        ingress: ingress_addresses,
-        admin: admin_address,
+        ingress: addresses,
+        admin,
         sources,
         metrics,
         alive: watching.alive(),
@@ -338,6 +372,49 @@ pub async fn start(wiring: Wiring) -> Result<Running, ServeError> {
         store,
         lifecycle,
     })
+}
+
+/// Where operators reach the server. Of a socket that somebody else opened, only now is seen where it listens.
+fn admin_address(socket: &Socket, config: &Config) -> Result<SocketAddr, ServeError> {
+    let address = socket.address().ok_or(ServeError::AdminPlace)?;
+    let inherited = matches!(config.admin.listen, Listen::Inherited(_));
+    if inherited && !address.ip().to_canonical().is_loopback() && config.admin.allowed_hosts.is_empty() {
+        return Err(ServeError::AdminPublic(address));
+    }
+    Ok(address)
+}
+
+fn serve_operators(socket: Arc<Socket>, state: AdminState, spare: Spare, lifecycle: &Lifecycle) {
+    let seats = Arc::clone(&state.seats.admin);
+    let router = admin::router(Arc::new(state));
+    let intake = Arc::new(Current::new(Intake::default()));
+    lifecycle.tracker.spawn(listener::run(
+        socket,
+        intake,
+        seats,
+        lifecycle.clone(),
+        spare,
+        move |peer, watch, _: &Intake| {
+            let (router, watch) = (TowerToHyperService::new(router.clone()), Arc::clone(watch));
+            service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+                let in_flight = watch.request();
+                request.extensions_mut().insert(Peer(peer));
+                let answer = hyper::service::Service::call(&router, request);
+                let watch = Arc::clone(&watch);
+                async move {
+                    // An answer that goes on for hours, as a stream does, is under way until its end.
+                    let held = move |frame| {
+                        let _ = &in_flight;
+                        frame
+                    };
+                    answer.await.map(|mut answer| {
+                        watch.sign_off(&mut answer);
+                        answer.map(|body| body.map_frame(held))
+                    })
+                }
+            })
+        },
+    ));
 }
 
 impl Running {
@@ -350,7 +427,10 @@ impl Running {
             why = self.store.failed() => Some(why),
             () = self.lifecycle.soft.cancelled() => None,
         };
-        if !self.lifecycle.drain(DRAIN).await {
+        notify::tell("STOPPING=1");
+        if self.lifecycle.drain(DRAIN).await {
+            tracing::info!(event = "drain.done", "what was in flight has ended");
+        } else {
             tracing::warn!(event = "drain.cut", "what was still in flight was handed back");
         }
         self.store.close().await;
@@ -359,16 +439,4 @@ impl Running {
             None => Ok(()),
         }
     }
-}
-
-/// Every destination with the sources that name it; one that none names is there for replays.
-fn subscriptions(config: &Config) -> Vec<Subscription> {
-    let mut wanted: BTreeMap<_, Vec<SourceName>> =
-        config.destinations.iter().map(|destination| (destination.name.clone(), Vec::new())).collect();
-    for source in &config.sources {
-        for destination in &source.deliver {
-            wanted.entry(destination.clone()).or_default().push(source.name.clone());
-        }
-    }
-    wanted.into_iter().map(|(destination, sources)| Subscription { destination, sources }).collect()
 }

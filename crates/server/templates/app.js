@@ -364,8 +364,12 @@ const deeds = {
   },
 };
 
+// Where a key is a letter, or moves through choices. A checkbox takes the space bar alone. The one in the help keeps the
+// focus after its dialog has closed, until the browser draws its next frame, so that it must not swallow the next key.
+const TYPED = "input:not([type=checkbox]), select, textarea, dialog[open]";
+
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea, dialog[open]");
+  const typing = event.target.closest(TYPED);
   if (typing && event.key === "Escape" && event.target.id === "q") event.target.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !keysOn.checked) return;
   if (going) {

@@ -16,9 +16,14 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::{Connection, ErrorCode, Row};
 
+use crate::fault::is_sync;
+
 /// Pages after which the thread goes to work: a megabyte. A sync of the database keeps the log's next one waiting, so
 /// it should have little to do each time; of eight megabytes it made commits wait for 15 ms, of one for 3.
 const BEGIN_PAGES: i64 = 128;
+
+/// Pages that a changed row may touch, and its place in an index.
+pub(crate) const ROW_PAGES: i64 = 2;
 
 /// Pages that the writer may be asked to move by itself.
 const REST_PAGES: i64 = 128;
@@ -37,6 +42,16 @@ pub(crate) enum Failure {
     Move(rusqlite::Error),
     #[error("syncing the database failed: {0}")]
     Sync(io::Error),
+}
+
+impl Failure {
+    /// Whether it was a sync that failed.
+    pub(crate) fn is_sync(&self) -> bool {
+        match self {
+            Self::Move(error) => is_sync(error),
+            Self::Sync(_) => true,
+        }
+    }
 }
 
 /// What the writer and the thread tell each other.

@@ -12,6 +12,7 @@ use hookhouse_core::{Attempt, DeadReason, Delivery, DeliveryId, DeliveryState, E
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::consumer::Consumer;
+use crate::edits;
 use crate::progress::Key;
 use crate::query::{self, ATTEMPT};
 use crate::shared::Shared;
@@ -208,7 +209,7 @@ fn of_event(
     while let Some(row) = attempts.next()? {
         let destination = row.get(0)?;
         if let Some(name) = shared.names.destinations.value(destination) {
-            let attempt = query::attempt(row, id, name)?;
+            let attempt = query::attempt(row, id, name, &shared.names.seals)?;
             last_attempts.insert((destination, attempt.delivery.round), attempt);
         }
     }
@@ -220,6 +221,7 @@ fn of_event(
         rows.entry(which).or_insert_with(|| ExceptionRow::without(which, state));
     }
     let source = shared.names.sources.value(source);
+    let mut marks = edits::marks(conn, sequence)?;
     let mut deliveries = BTreeMap::new();
     for (which, row) in rows {
         let (Some(destination), Some(source)) = (shared.names.destinations.value(which.0), source.clone())
@@ -236,6 +238,7 @@ fn of_event(
             due_at: row.due.filter(|_| row.state == DeliveryState::Waiting).map(from_nanos),
             reason: row.reason.filter(|_| row.state == DeliveryState::Dead),
             last_attempt,
+            edited: marks.remove(&which.1),
         };
         deliveries.insert(tag(which), delivery);
     }

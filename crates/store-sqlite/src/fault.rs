@@ -1,7 +1,7 @@
 //! What a failed write means, and how it is undone.
 
 use hookhouse_core::StoreError;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 /// What a failed write means.
 #[derive(Debug)]
@@ -10,7 +10,9 @@ pub(crate) enum Fault {
     Full(String),
     /// Another program writes to the file: somebody has it open in a shell.
     Busy,
-    /// Anything else. It is final.
+    /// The disk did not confirm what was written. It is final.
+    Sync(String),
+    /// Anything else. It is final, too.
     Fatal(String),
 }
 
@@ -20,7 +22,7 @@ impl Fault {
         match self {
             Self::Full(why) => StoreError::Full(why.clone()),
             Self::Busy => StoreError::Overloaded,
-            Self::Fatal(why) => StoreError::Failed(why.clone()),
+            Self::Sync(why) | Self::Fatal(why) => StoreError::Failed(why.clone()),
         }
     }
 
@@ -28,7 +30,7 @@ impl Fault {
     pub(crate) fn unless_fatal(self) -> Result<(), Self> {
         match self {
             Self::Full(_) | Self::Busy => Ok(()),
-            fatal @ Self::Fatal(_) => Err(fatal),
+            fatal @ (Self::Sync(_) | Self::Fatal(_)) => Err(fatal),
         }
     }
 }
@@ -38,9 +40,16 @@ impl From<rusqlite::Error> for Fault {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
             Some(ErrorCode::DatabaseBusy) => Self::Busy,
+            _ if is_sync(&error) => Self::Sync(error.to_string()),
             _ => Self::Fatal(error.to_string()),
         }
     }
+}
+
+/// Whether it was a sync that failed.
+pub(crate) fn is_sync(error: &rusqlite::Error) -> bool {
+    let rusqlite::Error::SqliteFailure(error, _) = error else { return false };
+    matches!(error.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
 }
 
 /// Begins the transaction, if this is the first write in it: a batch of repeats needs none.

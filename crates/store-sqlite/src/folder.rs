@@ -10,6 +10,9 @@ use crate::options::OpenError;
 /// The database's name in its folder.
 pub(crate) const DATABASE: &str = "hookhouse.db";
 
+/// The name of its write-ahead log, which SQLite gives it.
+pub(crate) const LOG: &str = "hookhouse.db-wal";
+
 /// The lock's name in its folder. The file is empty; the lock is the kernel's, so it ends with the process.
 const LOCK: &str = "lock";
 
@@ -71,6 +74,7 @@ fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn sync(folder: &Path) -> io::Result<()> {
+/// Makes the names in a folder durable.
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

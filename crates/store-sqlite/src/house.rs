@@ -25,7 +25,7 @@ impl Writer {
 
     /// Whether there are events to remove, or pages to give back.
     fn should_remove(&self) -> bool {
-        let wall = to_nanos(self.shared.clock.now());
+        let wall = self.timepiece.believed(to_nanos(self.shared.clock.now()));
         self.retention.is_due(wall, self.room.is_over_size()) || self.room.should_shrink()
     }
 
@@ -37,6 +37,7 @@ impl Writer {
                 .map(drop)
                 .or_else(|error| Fault::from(error).unless_fatal())?;
         }
+        self.mind_the_clock()?;
         self.look_around(false)?;
         if Instant::now() < self.next_slice || !self.should_remove() {
             return Ok(());
@@ -49,7 +50,7 @@ impl Writer {
 
     /// One slice of retention.
     fn remove(&mut self) -> Result<(), Fault> {
-        let wall = to_nanos(self.shared.clock.now());
+        let wall = self.timepiece.believed(to_nanos(self.shared.clock.now()));
         let now = Now {
             wall,
             head: self.head,

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tokio::time::Instant;
 
 use crate::consumer::Consumer;
+use crate::edits::{self, Sent};
 use crate::names::Names;
 use crate::progress::{DueRow, Key, Progress, Terms};
 use crate::query;
@@ -277,7 +278,12 @@ fn due_rows(
         }
         let state = row.get_ref(2)?.as_str().unwrap_or_default().parse().unwrap_or(DeliveryState::Waiting);
         // A damaged event stays where it is: it is reported, and never served.
-        if let Some(event) = query::at(conn, names, key.sequence)? {
+        if let Some(stored) = query::at(conn, names, key.sequence)? {
+            let event = match edits::find(conn, key, &names.seals)? {
+                Sent::Stored => stored,
+                Sent::Edited(edit) => Arc::new(edit.of(&stored)),
+                Sent::Damaged => continue,
+            };
             bytes += event.body().len();
             due.rows.push((DueRow { key, state, attempts: row.get(3)? }, event));
         }
@@ -306,7 +312,8 @@ fn stretch(
         }
         looked += 1;
         scanned = row.get::<_, i64>(0)?.cast_unsigned();
-        if wanted(row.get(3)?)
+        // What is damaged is looked at: reading it says so.
+        if row.get(3).map_or(true, &wanted)
             && let Some(event) = row::read(row, names)?.whole()
         {
             bytes += event.body().len();

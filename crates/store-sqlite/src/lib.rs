@@ -14,6 +14,8 @@
 //!   events before that which it still owes an answer for. Only deliveries that are more than that have rows of their
 //!   own: tried in vain, given up, replayed.
 //! * **One thread writes** (`writer`); what it is asked while a commit goes on becomes the next commit.
+//! * **An [`audit()`] and a [`backup()`]** read the file beside all that, from another process if need be.
+//! * **Payloads can be sealed** (`seals`) on their way into a row, under keys that are kept elsewhere (`encryption`).
 //! * **Checkpoints** happen beside it (`checkpoint`), retention between its batches (`retention`).
 //!
 //! Reading order: `schema.sql`, `row`, `queue`, `writer`, `ops`; then `consumer`, `progress`, `lease` and `settle`;
@@ -22,15 +24,22 @@
 #![warn(missing_docs)]
 
 mod answers;
+mod audit;
+mod backup;
 mod cancel;
 mod checkpoint;
 mod consumer;
 mod dedupe;
 mod deliveries;
+mod edits;
+mod encryption;
 mod fault;
 mod folder;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod house;
 mod lease;
+mod log_check;
 mod names;
 mod open;
 mod ops;
@@ -46,15 +55,21 @@ mod retention;
 mod room;
 mod row;
 mod schema;
+mod seals;
 mod settle;
 mod shared;
 mod space;
+mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
 mod time;
+mod timepiece;
 mod writer;
 
+pub use audit::{Audit, Damage, Told, audit, database};
+pub use backup::{BackedUp, BackupError, backup};
+pub use encryption::{Encryption, KEY_BYTES, KeyLength};
 pub use options::{OpenError, Options};
 pub use space::{FileSystem, Space};
 pub use store::SqliteStore;

@@ -10,17 +10,22 @@ use std::sync::{PoisonError, RwLock};
 use hookhouse_core::{DestinationName, Provenance, SourceName};
 use rusqlite::Connection;
 
+use crate::seals::Seals;
+
 /// Everything that is interned.
 #[derive(Debug)]
 pub(crate) struct Names {
     pub(crate) sources: Interner<SourceName>,
     pub(crate) destinations: Interner<DestinationName>,
     pub(crate) provenances: Interner<Provenance>,
+    /// The keys of sealed rows, which have numbers too.
+    pub(crate) seals: Seals,
 }
 
 impl Names {
-    pub(crate) fn load(conn: &Connection) -> rusqlite::Result<Self> {
+    pub(crate) fn load(conn: &Connection, seals: Seals) -> rusqlite::Result<Self> {
         Ok(Self {
+            seals,
             sources: Interner::load(conn)?,
             destinations: Interner::load(conn)?,
             provenances: Interner::load(conn)?,

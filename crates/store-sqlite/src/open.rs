@@ -16,7 +16,9 @@ use crate::consumer::Consumers;
 use crate::dedupe::compactor::Compactor;
 use crate::dedupe::run::Run;
 use crate::dedupe::{self, Frozen, Seen};
+use crate::encryption::Encryption;
 use crate::folder::Folder;
+use crate::log_check;
 use crate::names::Names;
 use crate::options::{OpenError, Options, Tuning};
 use crate::queue::{Limits, Queue};
@@ -25,6 +27,7 @@ use crate::recent::Ring;
 use crate::retention::Retention;
 use crate::room::Room;
 use crate::schema;
+use crate::seals::{Missing, Seals};
 use crate::shared::Shared;
 use crate::time::length_nanos;
 use crate::writer::{Start, Watch, Writer};
@@ -59,8 +62,11 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
     let folder = Folder::hold(&options.path)?;
     let file = folder.database();
     let sqlite = |error: rusqlite::Error| schema::named(&file, error);
+    log_check::report(&file);
     let conn = schema::open_writer(&file)?;
     let end = LogEnd::read(&conn).map_err(sqlite)?;
+    let seals =
+        Seals::begin(&conn, &options.encryption, end.head).map_err(|missing| closed(&file, missing))?;
 
     let queue = Arc::new(Queue::new(Limits {
         appends: options.queue.max(1),
@@ -69,7 +75,7 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
     }));
     let mut shared = Shared::new(
         Arc::clone(&queue),
-        Names::load(&conn).map_err(sqlite)?,
+        Names::load(&conn, seals).map_err(sqlite)?,
         Consumers::load(&conn).map_err(sqlite)?,
         Ring::new(end.head, options.tuning.recent_events, options.tuning.recent_bytes),
         Readers::open(file.clone(), options.readers)?,
@@ -77,6 +83,7 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
         Arc::clone(&clock),
     );
     shared.window = options.tuning.window;
+    shared.folder.clone_from(&options.path);
     shared.begin_tokens_at(options.seed);
     shared.gauges().removed = end.removed;
     let shared = Arc::new(shared);
@@ -104,6 +111,7 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
         seed: options.seed,
         head: end.head,
         last_id_ms: end.last_id_ms,
+        last_received: end.last_received,
         refusals_kept: options.tuning.refusals,
         runtime: Handle::try_current().ok(),
     });
@@ -111,7 +119,8 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
     let database = Arc::new(File::open(&file).map_err(io)?);
     let checkpointer = (checkpointer, Arc::clone(&database));
     let threads = Threads::start(&shared, writer, compactor, frozen, checkpointer).map_err(io)?;
-    tracing::info!(file = %file.display(), events = end.head - end.removed, "store.recovered");
+    let sealing = shared.names.seals.is_on();
+    tracing::info!(file = %file.display(), events = end.head - end.removed, encrypted = sealing, "store.recovered");
     Ok(Opened {
         shared,
         running: Running { threads: Some(threads), _database: Some(database), _folder: folder },
@@ -119,17 +128,18 @@ pub(crate) fn open(options: Options, clock: Arc<dyn Clock>) -> Result<Opened, Op
 }
 
 /// Opens a store to read what a process left that is not running any more.
-pub(crate) fn open_read_only(path: &Path) -> Result<Opened, OpenError> {
+pub(crate) fn open_read_only(path: &Path, encryption: &Encryption) -> Result<Opened, OpenError> {
     let folder = Folder::hold_for_reading(path)?;
     let file = folder.database();
     let sqlite = |error: rusqlite::Error| schema::named(&file, error);
     let conn = schema::open_reader(&file)?;
     let end = LogEnd::read(&conn).map_err(sqlite)?;
+    let seals = Seals::load(&conn, encryption).map_err(|missing| closed(&file, missing))?;
     let tuning = Tuning::default();
     let limits = Limits { appends: 1, append_bytes: 0, patience: tuning.patience };
-    let shared = Shared::new(
+    let mut shared = Shared::new(
         Arc::new(Queue::new(limits)),
-        Names::load(&conn).map_err(sqlite)?,
+        Names::load(&conn, seals).map_err(sqlite)?,
         Consumers::load(&conn).map_err(sqlite)?,
         Ring::new(end.head, 0, 0),
         Readers::open(file.clone(), 2)?,
@@ -137,12 +147,21 @@ pub(crate) fn open_read_only(path: &Path) -> Result<Opened, OpenError> {
         Arc::new(SystemClock),
     );
     shared.gauges().removed = end.removed;
+    path.clone_into(&mut shared.folder);
     shared.gauges().problem = Some("the store is open for reading only".to_owned());
     shared.queue.end(StoreError::Closed);
     Ok(Opened {
         shared: Arc::new(shared),
         running: Running { threads: None, _database: None, _folder: folder },
     })
+}
+
+/// Why sealed rows cannot be read, as a reason not to open.
+fn closed(file: &Path, missing: Missing) -> OpenError {
+    match missing {
+        Missing::Key(fingerprint) => OpenError::KeyMissing { path: file.to_owned(), fingerprint },
+        Missing::Sqlite(error) => schema::named(file, error),
+    }
 }
 
 impl Running {
@@ -176,6 +195,9 @@ impl Threads {
         let for_checkpoints = Arc::clone(shared);
         let checkpoints = move || {
             if let Err(error) = for_checkpoints.checkpoints.run(&checkpointer, &database) {
+                if error.is_sync() {
+                    tracing::error!(%error, "store.fsync_failed: what was written is not durable");
+                }
                 for_checkpoints.fail(&error.to_string());
             }
         };
@@ -198,24 +220,29 @@ struct LogEnd {
     head: u64,
     removed: u64,
     last_id_ms: i64,
+    last_received: i64,
 }
 
 impl LogEnd {
     fn read(conn: &Connection) -> rusqlite::Result<Self> {
-        let last: Option<(i64, [u8; 16])> = conn
-            .query_row("SELECT sequence, id FROM events ORDER BY sequence DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+        let last: Option<((i64, i64), [u8; 16])> = conn
+            .query_row(
+                "SELECT sequence, received, id FROM events ORDER BY sequence DESC LIMIT 1",
+                [],
+                |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)),
+            )
             .optional()?;
         let meta = |key: &str| {
             conn.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get::<_, i64>(0))
                 .optional()
         };
-        let (sequence, id) = last.unzip();
+        let (place, id) = last.unzip();
+        let (sequence, received) = place.unzip();
         Ok(Self {
             head: sequence.max(meta("head")?).unwrap_or(0).cast_unsigned(),
             removed: meta("removed")?.unwrap_or(0).cast_unsigned(),
             last_id_ms: id.map_or(0, |id| EventId::from_bytes(id).made_at().as_millisecond()),
+            last_received: received.unwrap_or(i64::MIN),
         })
     }
 }

@@ -105,7 +105,7 @@ pub(crate) fn intern(conn: &Connection, shared: &Shared, op: &Op) -> rusqlite::R
             }
             Ok(())
         }
-        Op::Redeliver(_, destination, _) => make(destination),
+        Op::Redeliver(_, destination, ..) => make(destination),
         _ => Ok(()),
     }
 }
@@ -161,8 +161,8 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
     match (op, &mut *done) {
         (Op::Settle(settlements, _), Done::Settled { held, .. }) => settle::settle(place, settlements, held),
         (Op::Subscribe(..), Done::Subscribed(wishes)) => subscribe(place, wishes),
-        (Op::Redeliver(event, destination, _), _) => {
-            *done = Done::Redelivered(replay::redeliver(place, *event, destination)?);
+        (Op::Redeliver(event, destination, edit, _), _) => {
+            *done = Done::Redelivered(replay::redeliver(place, *event, destination, edit.as_deref())?);
             Ok(())
         }
         (Op::Retry(delivery, _), _) => {
@@ -176,7 +176,7 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
             *done = Done::State(put_state(conn, key, value, *expected)?);
             Ok(())
         }
-        (Op::KeepAnswer(answer, _), _) => answers::keep(conn, answer),
+        (Op::KeepAnswer(answer, _), _) => answers::keep(conn, answer, &place.shared.names.seals),
         (Op::KeepPosition(id), _) => {
             if let Some(consumer) = place.shared.consumers.with_id(*id) {
                 place.touched.insert(*id, consumer);
@@ -194,6 +194,10 @@ pub(crate) fn write(place: &mut Place<'_>, op: &Op, done: &mut Done) -> rusqlite
 }
 
 fn subscribe(place: &mut Place<'_>, wishes: &[(Arc<Consumer>, HashSet<i64>)]) -> rusqlite::Result<()> {
+    if are_there(place, wishes) {
+        // Nothing to write, so that a server starts on a full disk, too.
+        return Ok(());
+    }
     begin(place.conn)?;
     place.conn.prepare_cached("UPDATE destinations SET active = 0 WHERE active <> 0")?.execute([])?;
     let mut name = place.conn.prepare_cached(
@@ -203,6 +207,15 @@ fn subscribe(place: &mut Place<'_>, wishes: &[(Arc<Consumer>, HashSet<i64>)]) ->
         name.execute([consumer.id, place.head.cast_signed()])?;
     }
     Ok(())
+}
+
+/// Whether the file says already what is wished for.
+fn are_there(place: &Place<'_>, wishes: &[(Arc<Consumer>, HashSet<i64>)]) -> bool {
+    let is_wished = |id| wishes.iter().any(|(consumer, _)| consumer.id == id);
+    place.shared.consumers.all().iter().all(|consumer| {
+        let progress = consumer.lock();
+        progress.active == is_wished(consumer.id) && (progress.position.is_some() || !progress.active)
+    })
 }
 
 /// Writes the row of a consumer.
@@ -253,7 +266,7 @@ pub(crate) fn take(shared: &Shared, op: Op, done: Done, head: u64) -> Option<Ans
             take_subscriptions(shared, wishes, head);
             Some(Box::new(move || drop(reply.send(Ok(())))))
         }
-        (Op::Redeliver(_, _, reply), Done::Redelivered(made)) => {
+        (Op::Redeliver(.., reply), Done::Redelivered(made)) => {
             let delivery = made.map(|(consumer, delivery)| {
                 consumer.lock().replayed();
                 consumer.wake();
@@ -308,7 +321,7 @@ impl Op {
         Some(match self {
             Self::Subscribe(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::Settle(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
-            Self::Redeliver(_, _, reply) => Box::new(move || drop(reply.send(Err(error)))),
+            Self::Redeliver(.., reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::Retry(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::Cancel(_, reply) => Box::new(move || drop(reply.send(Err(error)))),
             Self::KeepAnswer(_, reply) => Box::new(move || drop(reply.send(Err(error)))),

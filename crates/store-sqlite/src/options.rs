@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::encryption::Encryption;
 use crate::space::{FileSystem, Space};
 
 /// Where a store lies and what it may take.
@@ -28,6 +29,8 @@ pub struct Options {
     pub readers: usize,
     /// Tells the free space; the file system's own word unless a test says otherwise.
     pub space: Arc<dyn Space>,
+    /// The keys of its payloads; none, and they lie there as they came.
+    pub encryption: Encryption,
     /// Where the random part of event ids and lease tokens begins.
     pub seed: u64,
     pub(crate) tuning: Tuning,
@@ -45,6 +48,7 @@ impl Options {
             queue_bytes: 64 << 20,
             readers: 4,
             space: Arc::new(FileSystem),
+            encryption: Encryption::default(),
             seed: rand::random(),
             tuning: Tuning::default(),
         }
@@ -121,6 +125,18 @@ pub enum OpenError {
         found: i64,
         /// The format of this program.
         supported: i64,
+    },
+    /// Rows are encrypted with a key that was not given.
+    #[error(
+        "{} has rows that are encrypted with key {fingerprint}, which is not given; name it under `[store] encrypt`, \
+         as `key` or in `previous`",
+        path.display()
+    )]
+    KeyMissing {
+        /// The file.
+        path: PathBuf,
+        /// What tells the key from others.
+        fingerprint: String,
     },
     /// The file is damaged.
     #[error("{} is damaged ({detail}); restore a backup, or salvage what is left with `sqlite3 … .recover`", path.display())]

@@ -511,7 +511,7 @@ pub(crate) struct Terms<'a> {
 }
 
 /// Sequences in order as LEB128 differences.
-fn write_owed(sequences: impl Iterator<Item = u64>) -> Vec<u8> {
+pub(crate) fn write_owed(sequences: impl Iterator<Item = u64>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut last = 0;
     for sequence in sequences {
@@ -526,7 +526,8 @@ fn write_owed(sequences: impl Iterator<Item = u64>) -> Vec<u8> {
     bytes
 }
 
-fn read_owed(bytes: &[u8]) -> BTreeSet<u64> {
+/// The sequences that [`write_owed`] wrote.
+pub(crate) fn read_owed(bytes: &[u8]) -> BTreeSet<u64> {
     let mut sequences = BTreeSet::new();
     let (mut last, mut value, mut shift) = (0_u64, 0_u64, 0);
     for byte in bytes {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hookhouse_core::kind::is_of_type;
 use hookhouse_core::store::{Cursor, EventQuery, Order, Page};
 use hookhouse_core::{
     Attempt, AttemptNumber, AttemptOutcome, DeliveryId, DestinationName, EventId, StoredEvent, Timestamp,
@@ -10,7 +11,9 @@ use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::names::Names;
+use crate::progress::Key;
 use crate::row::{self, COLUMNS, Found};
+use crate::seals::{Attempted, Seals};
 use crate::time::{from_nanos, to_nanos};
 
 /// Events in a page, at most.
@@ -116,25 +119,27 @@ struct Filter<'a> {
 }
 
 impl Filter<'_> {
-    /// Looks at narrow columns alone, so that a row that does not pass costs no read of its body.
+    /// Looks at narrow columns alone, so that a row that does not pass costs no read of its body. What is damaged passes:
+    /// reading it says so.
     fn passes(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
-        let received: i64 = row.get(2)?;
+        let numbers = (row.get::<_, i64>(2), row.get::<_, i64>(3), row.get::<_, i64>(4));
+        let (Ok(received), Ok(of), Ok(by)) = numbers else { return Ok(true) };
         if received < self.since || self.until.is_some_and(|until| received >= until) {
             return Ok(false);
         }
         if let Some(source) = self.source
-            && row.get::<_, i64>(3)? != source
+            && of != source
         {
             return Ok(false);
         }
         if let Some(wanted) = self.verified
-            && let Some(provenance) = self.names.provenances.value(row.get(4)?)
+            && let Some(provenance) = self.names.provenances.value(by)
             && provenance.is_verified() != wanted
         {
             return Ok(false);
         }
         let Some(wanted) = self.event_type else { return Ok(true) };
-        Ok(row.get_ref(7)?.as_str_or_null().ok().flatten() == Some(wanted))
+        Ok(is_of_type(wanted, row.get_ref(7)?.as_str_or_null().ok().flatten()))
     }
 }
 
@@ -161,16 +166,30 @@ fn first_made_after(conn: &Connection, floor: Timestamp) -> rusqlite::Result<i64
 }
 
 /// The columns that [`attempt`] expects after `destination`, `round`.
-pub(crate) const ATTEMPT: &str = "destination, round, number, started, duration_ms, outcome, status, detail";
+pub(crate) const ATTEMPT: &str =
+    "destination, round, number, started, duration_ms, outcome, status, detail, sealed";
 
 /// An attempt from a row of [`ATTEMPT`].
 pub(crate) fn attempt(
     row: &Row<'_>,
     event: EventId,
     destination: DestinationName,
+    seals: &Seals,
 ) -> rusqlite::Result<Attempt> {
     let status = row.get::<_, Option<u16>>(6)?;
     let detail = row.get::<_, Option<String>>(7)?.unwrap_or_default();
+    let detail = match row.get::<_, Option<i64>>(8)? {
+        None => detail,
+        Some(key) => {
+            let round = row.get::<_, i64>(1)?.cast_unsigned();
+            let tried = Attempted {
+                key: Key { sequence: event.position(), round },
+                destination: row.get(0)?,
+                number: row.get(2)?,
+            };
+            seals.open_words(key, tried, &detail).unwrap_or_else(|_| "it cannot be decrypted".to_owned())
+        }
+    };
     let outcome = match (row.get_ref(5)?.as_str().unwrap_or_default(), status) {
         ("delivered", Some(status)) => AttemptOutcome::Delivered { status },
         ("refused", Some(status)) => AttemptOutcome::Refused { status, answer: detail },
@@ -203,7 +222,7 @@ pub(crate) fn attempts(conn: &Connection, names: &Names, event: EventId) -> rusq
     let mut attempts = Vec::new();
     while let Some(row) = rows.next()? {
         if let Some(destination) = names.destinations.value(row.get(0)?) {
-            attempts.push(attempt(row, event, destination)?);
+            attempts.push(attempt(row, event, destination, &names.seals)?);
         }
     }
     Ok(attempts)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hookhouse_core::delivery::{DeliveryId, Settled, Settlement};
 use hookhouse_core::store::{CancelOutcome, Receipt, RetryOutcome, Revision, Subscription};
-use hookhouse_core::{Answer, DestinationName, Event, EventId, Refusal, StoreError};
+use hookhouse_core::{Answer, DestinationName, Edit, Event, EventId, Refusal, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -37,7 +37,7 @@ pub(crate) struct Append {
 pub(crate) enum Op {
     Subscribe(Vec<Subscription>, Reply<()>),
     Settle(Vec<Settlement>, Reply<Vec<Settled>>),
-    Redeliver(EventId, DestinationName, Reply<Option<DeliveryId>>),
+    Redeliver(EventId, DestinationName, Option<Box<Edit>>, Reply<Option<DeliveryId>>),
     Retry(DeliveryId, Reply<RetryOutcome>),
     Cancel(DeliveryId, Reply<CancelOutcome>),
     PutState {
@@ -53,6 +53,17 @@ pub(crate) enum Op {
     /// Runs in the writer's transaction: lets tests hold it up and make it fail.
     #[cfg(test)]
     Test(TestOp),
+}
+
+impl Op {
+    /// About how many bytes of a payload it brings along; `None` where it brings none.
+    pub(crate) fn weight(&self) -> Option<usize> {
+        match self {
+            Self::KeepAnswer(answer, _) => Some(answers::weight(answer)),
+            Self::Redeliver(_, _, Some(edit), _) => Some(edit.weight()),
+            _ => None,
+        }
+    }
 }
 
 /// Something a test does in the writer's place.
@@ -170,12 +181,13 @@ impl Queue {
         if lines.ops.len() >= MAX_OPS {
             return Err(StoreError::Overloaded);
         }
-        if let Op::KeepAnswer(answer, _) = &op {
-            let bytes = answers::weight(answer);
+        if let Some(bytes) = op.weight() {
             if lines.append_bytes > 0 && lines.append_bytes.saturating_add(bytes) > self.limits.append_bytes {
                 return Err(StoreError::Overloaded);
             }
             lines.append_bytes += bytes;
+        }
+        if matches!(op, Op::KeepAnswer(..)) {
             lines.answers.push(op);
             self.wake_later(lines);
             return Ok(());

@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use hookhouse_core::delivery::DeliveryMove;
 use hookhouse_core::store::RetryOutcome;
-use hookhouse_core::{DeliveryId, DeliveryState, DestinationName, EventId};
+use hookhouse_core::{DeliveryId, DeliveryState, DestinationName, Edit, EventId};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::consumer::Consumer;
+use crate::edits;
 use crate::fault::begin;
 use crate::ops::{Done, Place};
 use crate::progress::Key;
 use crate::settle::{ExceptionRow, put_exception};
 use crate::time::to_nanos;
 
-/// Makes a new delivery of an event. `None` where there is no such event.
+/// Makes a new delivery of an event, with an edit if there is one. `None` where there is no such event.
 pub(crate) fn redeliver(
     place: &Place<'_>,
     event: EventId,
     destination: &DestinationName,
+    edit: Option<&Edit>,
 ) -> rusqlite::Result<Option<(Arc<Consumer>, DeliveryId)>> {
     let sequence = event.position();
     let Some(consumer) = place.shared.consumers.named(destination) else { return Ok(None) };
@@ -35,6 +37,9 @@ pub(crate) fn redeliver(
     begin(place.conn)?;
     let row = ExceptionRow { key, state: DeliveryState::Pending, attempts: 0, due, reason: None };
     put_exception(place.conn, consumer.id, &row)?;
+    if let Some(edit) = edit {
+        edits::keep(place.conn, key, edit, &place.shared.names.seals)?;
+    }
     let delivery = DeliveryId { event, destination: destination.clone(), round: key.round };
     Ok(Some((consumer, delivery)))
 }

@@ -201,6 +201,7 @@ impl Retention {
         }
         conn.prepare_cached("DELETE FROM attempts WHERE sequence = ?1")?.execute([key])?;
         conn.prepare_cached("DELETE FROM answers WHERE sequence = ?1")?.execute([key])?;
+        conn.prepare_cached("DELETE FROM edits WHERE sequence = ?1")?.execute([key])?;
         conn.prepare_cached("DELETE FROM events WHERE sequence = ?1")?.execute([key])?;
         removed.events.push(sequence);
         Ok(Verdict::Removed)

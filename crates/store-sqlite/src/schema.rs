@@ -17,7 +17,7 @@ use crate::options::OpenError;
 
 /// The format that this program reads and writes: `user_version` of the file. Changing a table means a new number,
 /// a step that brings the old one forward, and a kept file of the old one.
-pub(crate) const FORMAT: i64 = 2;
+pub(crate) const FORMAT: i64 = 4;
 
 /// `application_id` of the file: "HkHs".
 const APPLICATION: i64 = 0x486b_4873;
@@ -31,6 +31,48 @@ const TABLES: &str = include_str!("schema.sql");
 /// What format 2 has and format 1 had not.
 const ANSWERS: &str = include_str!("answers.sql");
 
+/// What format 3 has and format 2 had not.
+const EDITS: &str = include_str!("edits.sql");
+
+/// What format 4 has and format 3 had not: keys, and a column that names one.
+const SEALS: &str = include_str!("seals.sql");
+
+/// The tables with that column, and the formats since when they are there.
+const SEALED: [(&str, i64); 4] = [("events", 1), ("attempts", 1), ("answers", 2), ("edits", 3)];
+
+/// Everything that a file of this format has.
+pub(crate) fn tables() -> String {
+    TABLES.to_owned() + &lacks(1)
+}
+
+/// What a file of an older format lacks.
+fn lacks(format: i64) -> String {
+    [(2, ANSWERS), (3, EDITS), (4, SEALS)]
+        .into_iter()
+        .filter(|(since, _)| *since > format)
+        .map(|(_, tables)| tables)
+        .collect()
+}
+
+/// What makes a file of an older format read as one of this, in memory alone: what it lacks is empty, and nothing in it
+/// is sealed.
+fn stands_in(format: i64) -> String {
+    let mut made = String::new();
+    for (since, tables) in [(2, ANSWERS), (3, EDITS)] {
+        if since > format {
+            made += &tables.replace("CREATE TABLE", "CREATE TEMP TABLE");
+        }
+    }
+    for (table, since) in SEALED {
+        made += &if since > format {
+            format!("ALTER TABLE temp.{table} ADD COLUMN sealed INTEGER;")
+        } else {
+            format!("CREATE TEMP VIEW {table} AS SELECT *, NULL AS sealed FROM main.{table};")
+        };
+    }
+    made + "CREATE TEMP TABLE seals (id, fingerprint, first, through);"
+}
+
 /// A connection that writes; makes the tables in a new file.
 pub(crate) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
     let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -43,13 +85,14 @@ pub(crate) fn open_writer(file: &Path) -> Result<Connection, OpenError> {
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(named)?;
         conn.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
         let make = format!(
-            "BEGIN IMMEDIATE; {TABLES} {ANSWERS} PRAGMA application_id={APPLICATION}; PRAGMA user_version={FORMAT}; COMMIT;"
+            "BEGIN IMMEDIATE; {} PRAGMA application_id={APPLICATION}; PRAGMA user_version={FORMAT}; COMMIT;",
+            tables(),
         );
         conn.execute_batch(&make).map_err(named)?;
     }
     conn.pragma_update(None, "journal_mode", "WAL").map_err(named)?;
-    if found == Some(1) {
-        let step = format!("BEGIN IMMEDIATE; {ANSWERS} PRAGMA user_version={FORMAT}; COMMIT;");
+    if let Some(old) = found.filter(|found| *found < FORMAT) {
+        let step = format!("BEGIN IMMEDIATE; {} PRAGMA user_version={FORMAT}; COMMIT;", lacks(old));
         conn.execute_batch(&step).map_err(named)?;
     }
     Ok(conn)
@@ -60,10 +103,9 @@ pub(crate) fn open_reader(file: &Path) -> Result<Connection, OpenError> {
     let conn = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     match format(&conn, file)? {
         None => return Err(OpenError::Missing { path: file.to_owned() }),
-        // An old file may be read without being written to: it has no answers.
-        Some(1) => {
-            let none = ANSWERS.replace("CREATE TABLE", "CREATE TEMP TABLE");
-            conn.execute_batch(&none).map_err(|error| named(file, error))?;
+        // An old file may be read without being written to.
+        Some(old) if old < FORMAT => {
+            conn.execute_batch(&stands_in(old)).map_err(|error| named(file, error))?;
         }
         Some(_) => {}
     }

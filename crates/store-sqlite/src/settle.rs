@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use crate::fault::begin;
 use crate::ops::{HeldSettlement, Place};
 use crate::progress::{Key, Prepared};
+use crate::seals::Attempted;
 use crate::time::to_nanos;
 
 /// Writes attempts, and the exceptions that follow from them. The rows of the consumers are the caller's.
@@ -29,7 +30,7 @@ pub(crate) fn settle(
         }
         let attempt = settlements.get(*index).and_then(|settlement| settlement.attempt.as_ref());
         if let Some(attempt) = attempt {
-            insert_attempt(place.conn, consumer.id, prepared, attempt)?;
+            insert_attempt(place, consumer.id, prepared, attempt)?;
         }
         if let Some(state) = prepared.becomes() {
             let attempts =
@@ -51,7 +52,7 @@ fn exists(conn: &Connection, sequence: u64) -> rusqlite::Result<bool> {
 }
 
 fn insert_attempt(
-    conn: &Connection,
+    place: &Place<'_>,
     destination: i64,
     prepared: &Prepared,
     attempt: &Attempt,
@@ -62,22 +63,35 @@ fn insert_attempt(
         AttemptOutcome::Failed { error } => ("failed", None, Some(error)),
         AttemptOutcome::Skipped { reason } => ("skipped", None, Some(reason)),
     };
-    conn.prepare_cached(
-        "INSERT OR REPLACE INTO attempts \
-         (sequence, destination, round, number, started, duration_ms, outcome, status, detail) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute(params![
-        prepared.key.sequence.cast_signed(),
-        destination,
-        prepared.key.round.cast_signed(),
-        prepared.attempt,
-        to_nanos(attempt.started_at),
-        i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
-        outcome,
-        status,
-        detail,
-    ])?;
+    let tried = Attempted { key: prepared.key, destination, number: prepared.attempt };
+    let detail = detail.map(String::as_str);
+    let sealed = match detail {
+        Some(words) => place.shared.names.seals.words(tried, words)?,
+        None => None,
+    };
+    let (sealed, detail) = match &sealed {
+        Some((key, words)) => (Some(*key), Some(words.as_str())),
+        None => (None, detail),
+    };
+    place
+        .conn
+        .prepare_cached(
+            "INSERT OR REPLACE INTO attempts \
+         (sequence, destination, round, number, started, duration_ms, outcome, status, detail, sealed) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            prepared.key.sequence.cast_signed(),
+            destination,
+            prepared.key.round.cast_signed(),
+            prepared.attempt,
+            to_nanos(attempt.started_at),
+            i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
+            outcome,
+            status,
+            detail,
+            sealed,
+        ])?;
     Ok(())
 }
 

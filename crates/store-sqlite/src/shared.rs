@@ -1,5 +1,6 @@
 //! What the store's callers, its writer and its other threads have in common.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) window: usize,
+    /// Where the files lie.
+    pub(crate) folder: PathBuf,
     tokens: AtomicU64,
     gauges: Mutex<Gauges>,
     /// Changes when destinations come and go, and when the store ends.
@@ -63,6 +66,7 @@ impl Shared {
             checkpoints,
             clock,
             window: 0,
+            folder: PathBuf::new(),
             tokens: AtomicU64::new(0),
             gauges: Mutex::default(),
             changes: watch::Sender::new(()),

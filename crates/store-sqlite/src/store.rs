@@ -12,19 +12,22 @@ use hookhouse_core::store::{
     RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Answer, Attempt, Clock, Delivery, DeliveryId, DestinationName, Event, EventId, EventStore, Lease,
-    Refusal, Sequence, StoreError, StoredEvent, StoredRefusal,
+    Answer, Attempt, Clock, Delivery, DeliveryId, DestinationName, Edit, Event, EventId, EventStore, Lease,
+    Refusal, Sequence, StoreError, StoreStats, StoredEvent, StoredRefusal,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
+use crate::edits::Sent;
+use crate::encryption::Encryption;
 use crate::open::{self, Opened, Running};
 use crate::options::{OpenError, Options};
+use crate::progress::Key;
 use crate::queue::{Append, Op, Reply};
 use crate::row::Found;
 use crate::shared::Shared;
 use crate::writer::STOPPED;
-use crate::{answers, dedupe, deliveries, lease, query, refusals};
+use crate::{answers, dedupe, deliveries, edits, lease, query, refusals, replay, stats};
 
 /// Events, deliveries and refusals in one SQLite file.
 ///
@@ -51,7 +54,15 @@ impl SqliteStore {
     /// # Errors
     /// When a process has the store open, when there is none, or when it cannot be read.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        open::open_read_only(path.as_ref()).map(Self::from)
+        Self::open_read_only_with(path, &Encryption::default())
+    }
+
+    /// The same, of a store whose payloads are encrypted with these keys.
+    ///
+    /// # Errors
+    /// The same, and when a key is missing.
+    pub fn open_read_only_with(path: impl AsRef<Path>, encryption: &Encryption) -> Result<Self, OpenError> {
+        open::open_read_only(path.as_ref(), encryption).map(Self::from)
     }
 
     async fn ask<T>(&self, op: impl FnOnce(Reply<T>) -> Op + Send) -> Result<T, StoreError> {
@@ -161,7 +172,7 @@ impl EventStore for SqliteStore {
     }
 
     async fn answer(&self, event: EventId) -> Result<Option<Answer>, StoreError> {
-        self.read(move |conn, _| answers::find(conn, event)).await
+        self.read(move |conn, shared| answers::find(conn, event, &shared.names.seals)).await
     }
 
     async fn subscribe(&self, subscriptions: &[Subscription]) -> Result<(), StoreError> {
@@ -181,7 +192,44 @@ impl EventStore for SqliteStore {
         event: EventId,
         destination: &DestinationName,
     ) -> Result<Option<DeliveryId>, StoreError> {
-        self.ask(|reply| Op::Redeliver(event, destination.clone(), reply)).await
+        self.ask(|reply| Op::Redeliver(event, destination.clone(), None, reply)).await
+    }
+
+    async fn redeliver_edited(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+        edit: Edit,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        // It takes room as an event does.
+        if let Some(problem) = self.shared.gauges().problem.clone() {
+            return Err(StoreError::Full(problem));
+        }
+        self.ask(|reply| Op::Redeliver(event, destination.clone(), Some(Box::new(edit)), reply)).await
+    }
+
+    async fn edit(&self, delivery: &DeliveryId) -> Result<Option<Edit>, StoreError> {
+        let key = Key::of(delivery);
+        let (event, destination) = (delivery.event, delivery.destination.clone());
+        let read = move |conn: &Connection, shared: &Shared| {
+            if replay::id_at(conn, key.sequence)? != Some(event) {
+                return Ok(Sent::Stored);
+            }
+            let id = shared.names.destinations.id(&destination);
+            let is_there = conn
+                .prepare_cached(
+                    "SELECT 1 FROM exceptions WHERE sequence = ?1 AND destination = ?2 AND round = ?3",
+                )?
+                .exists(rusqlite::params![key.sequence.cast_signed(), id, key.round.cast_signed()])?;
+            if is_there { edits::find(conn, key, &shared.names.seals) } else { Ok(Sent::Stored) }
+        };
+        match self.read(read).await? {
+            Sent::Stored => Ok(None),
+            Sent::Edited(edit) => Ok(Some(edit)),
+            Sent::Damaged => {
+                Err(StoreError::Read(format!("the edit of {delivery} is damaged; it cannot be served")))
+            }
+        }
     }
 
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {
@@ -243,6 +291,25 @@ impl EventStore for SqliteStore {
             free_bytes: gauges.free,
             refusals_dropped: self.shared.queue.refusals_dropped(),
         })
+    }
+
+    async fn stats(&self) -> Result<StoreStats, StoreError> {
+        let (mut stats, mut next) = (StoreStats::default(), Some(0));
+        while let Some(after) = next {
+            (stats, next) = self
+                .read(move |conn, shared| {
+                    let mut stats = stats;
+                    let next = stats::events(conn, &shared.names, after, &mut stats)?;
+                    Ok((stats, next))
+                })
+                .await?;
+        }
+        self.read(move |conn, shared| {
+            let mut stats = stats;
+            stats::rest(conn, &shared.folder, &mut stats)?;
+            Ok(stats)
+        })
+        .await
     }
 
     async fn failed(&self) -> String {

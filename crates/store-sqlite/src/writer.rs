@@ -18,7 +18,6 @@ use rusqlite::Connection;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::answers;
 use crate::consumer::Consumer;
 use crate::dedupe::{Judged, Original, Seen, Step};
 use crate::fault::{Fault, begin, roll_back};
@@ -32,6 +31,7 @@ use crate::row::{DedupeKey, DedupeKeys, Inserter, NameIds};
 use crate::schema::PAGE_BYTES;
 use crate::shared::Shared;
 use crate::time::{length_nanos, to_nanos};
+use crate::timepiece::Timepiece;
 
 /// What a store says whose writer panicked.
 pub(crate) const STOPPED: &str = "the writer stopped unexpectedly";
@@ -44,6 +44,7 @@ pub(crate) struct Writer {
     pub(crate) seen: Seen,
     pub(crate) retention: Retention,
     pub(crate) room: Room,
+    pub(crate) timepiece: Timepiece,
     ids: Ids,
     /// The newest event in the file.
     pub(crate) head: u64,
@@ -64,6 +65,7 @@ pub(crate) struct Start {
     pub(crate) seed: u64,
     pub(crate) head: u64,
     pub(crate) last_id_ms: i64,
+    pub(crate) last_received: i64,
     pub(crate) refusals_kept: i64,
     pub(crate) runtime: Option<Handle>,
 }
@@ -116,7 +118,9 @@ impl Ids {
 
 impl Writer {
     pub(crate) fn new(start: Start) -> Self {
+        let wall = to_nanos(start.shared.clock.now());
         Self {
+            timepiece: Timepiece::new(wall, start.last_received),
             conn: start.conn,
             shared: start.shared,
             seen: start.seen,
@@ -199,6 +203,9 @@ impl Writer {
             ops::intern(&self.conn, &self.shared, op)?;
         }
         self.append(named, work)?;
+        if !work.appended.is_empty() {
+            self.seen.keep_floor(&self.conn, self.head)?;
+        }
         let head = self.head + work.appended.len() as u64;
         for op in ops {
             // Noted before it is written: whatever it holds in memory is let go of again if the write fails.
@@ -207,9 +214,7 @@ impl Writer {
                 let (conn, shared, touched) = (&self.conn, &*self.shared, &mut work.touched);
                 ops::write(&mut Place { conn, shared, head, touched }, op, done)?;
             }
-            if let Op::KeepAnswer(answer, _) = op {
-                work.bytes += answers::weight(answer) as u64;
-            }
+            work.bytes += op.weight().unwrap_or(0) as u64;
         }
         for consumer in work.touched.values() {
             let row = consumer.lock().row();
@@ -240,8 +245,8 @@ impl Writer {
 
     /// Appends what is no repeat.
     fn append(&mut self, events: Vec<Named>, work: &mut Work) -> rusqlite::Result<()> {
-        let Self { conn, seen, ids, head, .. } = self;
-        let now = self.shared.clock.now();
+        let Self { conn, shared, seen, ids, head, .. } = self;
+        let now = shared.clock.now();
         let mut inserter = None;
         for Named { place, names, event, keys } in events {
             let received = to_nanos(event.record().received_at);
@@ -263,7 +268,7 @@ impl Writer {
             let stored = Arc::new(StoredEvent::from_store(id, sequence, event.into_record()));
             if inserter.is_none() {
                 begin(conn)?;
-                inserter = Some(Inserter::new(conn)?);
+                inserter = Some(Inserter::new(conn, &shared.names.seals)?);
             }
             if let Some(inserter) = &mut inserter {
                 inserter.insert(&stored, names, &judged.fresh)?;
@@ -350,6 +355,10 @@ impl Writer {
     fn fail(&self, fault: Fault, batch: &mut Batch) {
         let why = match fault {
             Fault::Fatal(why) => why,
+            Fault::Sync(why) => {
+                tracing::error!(error = why, "store.fsync_failed: what was written is not durable");
+                why
+            }
             // Those do not end a store.
             other => other.answer().to_string(),
         };

@@ -15,14 +15,14 @@ use hookhouse_core::store::{
     RefusalQuery, RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Answer, Attempt, Clock, DeliveryId, DeliveryState, DestinationName, Event, EventId, EventStore, Identity,
-    Lease, Refusal, Repeats, Sequence, StoreError, StoredEvent, StoredRefusal,
+    Answer, Attempt, Clock, DeliveryId, DeliveryState, DestinationName, Edit, Event, EventId, EventStore,
+    Identity, Lease, Refusal, Repeats, Sequence, StoreError, StoredEvent, StoredRefusal,
 };
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use self::state::{Consumer, Row, State, siblings, size};
+use self::state::{Consumer, State, size};
 
 mod state;
 
@@ -239,21 +239,24 @@ impl EventStore for MemoryStore {
         event: EventId,
         destination: &DestinationName,
     ) -> Result<Option<DeliveryId>, StoreError> {
-        let mut state = self.open()?;
-        let Some(event) = state.find(event).cloned() else { return Ok(None) };
-        let rounds = state
-            .deliveries
-            .iter()
-            .filter(|row| row.id.event == event.id() && row.id.destination == *destination)
-            .map(|row| row.id.round);
-        let round = rounds.max().unwrap_or(0) + 1;
-        let siblings = siblings(&state.deliveries, event.id());
-        let row = Row::new(event, destination.clone(), round, siblings);
-        let id = row.id.clone();
-        state.deliveries.push(row);
-        drop(state);
+        let id = self.open()?.redeliver(event, destination, None);
         self.changed.notify_waiters();
-        Ok(Some(id))
+        Ok(id)
+    }
+
+    async fn redeliver_edited(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+        edit: Edit,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        let id = self.open()?.redeliver(event, destination, Some(edit));
+        self.changed.notify_waiters();
+        Ok(id)
+    }
+
+    async fn edit(&self, delivery: &DeliveryId) -> Result<Option<Edit>, StoreError> {
+        Ok(self.open()?.edits.get(delivery).cloned())
     }
 
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {

@@ -12,7 +12,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-pub(crate) use self::pieces::{Canonical, Items, Object, is_composite, text};
+pub(crate) use self::pieces::{Canonical, Items, Member, Object, text};
 
 /// Whether the bytes are a JSON object and nothing else.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {

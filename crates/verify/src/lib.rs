@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`request`] is what goes in, [`verdict`] is what comes out, [`verifier`] chooses the scheme,
 //! [`x`], [`twilio`], [`sendgrid`] and [`hmac`] are the schemes, [`descriptor`] is the language in which every plain
-//! HMAC scheme is data and [`catalogue`] the rows written in it, [`x::read`] and [`batch`] tell the elements of a body
+//! HMAC scheme is data and [`catalogue`] the rows written in it, [`challenge`] what providers ask before they send, [`x::read`] and [`batch`] tell the elements of a body
 //! that X, Twilio or SendGrid may send again in another one, [`sign`] makes what the verifiers accept, [`explain`]
 //! says why they did not accept something.
 //!
@@ -62,11 +62,14 @@
 
 pub mod batch;
 pub mod catalogue;
+pub mod challenge;
 pub mod danger;
 pub mod descriptor;
 pub mod explain;
 #[cfg(test)]
 mod fixtures;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 pub mod hmac;
 mod json;
 mod keyring;

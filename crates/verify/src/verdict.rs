@@ -131,13 +131,15 @@ pub struct Identity(pub [u8; 32]);
 impl Identity {
     /// A digest over parts that are framed by their lengths, so that bytes cannot move from one to the next.
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
+        let length = parts.iter().map(|part| part.len() + 8).sum();
+        let mut message = Vec::with_capacity(length);
         for part in parts {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
+            message.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            message.extend_from_slice(part);
         }
+        // In one go: a digest in pieces has a state that is allocated.
         let mut out = [0; 32];
-        out.copy_from_slice(context.finish().as_ref());
+        out.copy_from_slice(digest::digest(&digest::SHA256, &message).as_ref());
         Self(out)
     }
 }
@@ -151,19 +153,19 @@ impl fmt::Debug for Identity {
 /// An answer to a provider's challenge. It is the whole response; nothing is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handshake {
-    /// What was answered: `crc`.
+    /// What was answered: `crc`, or `challenge`.
     pub kind: &'static str,
     /// The `Content-Type` of the answer.
     pub content_type: &'static str,
     /// The body of the answer.
     pub body: String,
-    /// The name of the key that signed the answer.
+    /// The name of the key that signed the answer, or that vouched for the challenge; `none` for neither.
     pub key: String,
     /// Whether the challenge itself carried a signature that verified.
     pub signed: bool,
     /// When the challenge says that it was sent. Only a signature vouches for it.
     pub sent_at: Option<Timestamp>,
-    /// What an operator may want to know about it: `shape=unusual`, `stale`.
+    /// What an operator may want to know about it: `shape=unusual`, `stale`, `echo`.
     pub notes: Vec<&'static str>,
 }
 
@@ -246,6 +248,37 @@ pub enum Reject {
     /// A CRC that no key may answer, because every one has ended.
     #[error("every key of this source has ended, so the CRC cannot be answered")]
     CrcKeysEnded,
+    /// A challenge without its token.
+    #[error("no `{name}` in the challenge")]
+    ChallengeTokenMissing {
+        /// Where it should be.
+        name: &'static str,
+    },
+    /// A challenge whose token is not of the provider's form: answering it could say or sign something else.
+    #[error("`{name}` is not a token of this provider: answering it could sign an event, or show a page")]
+    ChallengeTokenShape {
+        /// Where it stands.
+        name: &'static str,
+    },
+    /// A parameter of a challenge occurs more than once.
+    #[error("`{name}` occurs more than once in the query")]
+    ChallengeParameterRepeated {
+        /// The repeated parameter.
+        name: &'static str,
+    },
+    /// A challenge that does not say the verify token.
+    #[error("`{name}` is not the verify token")]
+    ChallengeUnconfirmed {
+        /// Where it should be.
+        name: &'static str,
+    },
+    /// A challenge that no key may answer, because every one has ended.
+    #[error("every key of this source has ended, so the challenge cannot be answered")]
+    ChallengeKeysEnded,
+    /// A provider whose challenges are answered with the key of its events sends JSON objects only; anything else could
+    /// be a token.
+    #[error("the body is signed but is not a JSON object, which is all that this provider sends")]
+    EventNotObject,
     /// A body where there must be none.
     #[error("a {method} must not have a body here")]
     BodyUnexpected {
@@ -293,6 +326,11 @@ impl Reject {
             Self::CrcSignatureMissing => "crc.sig_missing",
             Self::CrcSignatureMismatch => "crc.sig_mismatch",
             Self::CrcKeysEnded => "crc.keys_ended",
+            Self::ChallengeTokenMissing { .. } | Self::ChallengeTokenShape { .. } => "challenge.token_shape",
+            Self::ChallengeParameterRepeated { .. } => "challenge.duplicate_param",
+            Self::ChallengeUnconfirmed { .. } => "challenge.verify_token",
+            Self::ChallengeKeysEnded => "challenge.keys_ended",
+            Self::EventNotObject => "challenge.body_not_object",
             Self::BodyUnexpected { .. } => "body.unexpected",
             Self::BodyNotObject => "x.body_not_object",
             Self::BodyNotArray => "sendgrid.body_not_array",

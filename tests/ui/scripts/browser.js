@@ -26,7 +26,7 @@ function chromiumOf(path) {
 const asked = JSON.parse(fs.readFileSync(0, "utf8"));
 
 /** Whether trouble is of the browser's making: it asks for nothing that the page asked for. */
-const IGNORED = /^Failed to load resource: the server responded with a status of (401|404)/;
+const IGNORED = /^Failed to load resource: the server responded with a status of (400|401|404)/;
 
 /** Runs `work` with a page, and writes what it answers as the report. */
 async function main(work, options = {}) {

@@ -50,6 +50,9 @@ main(async (first, context) => {
     await look(page, `/?event=${json}&q=${encodeURIComponent(text)}`);
     has(JSON.stringify(text), await page.locator("#body pre").allTextContents());
     has(text.trim(), [await page.locator("#q").inputValue()]);
+    has(JSON.stringify(text), [await page.locator("#edit-body").inputValue()]);
+    // Edited with the text for a body, and in a header.
+    has(text, await page.locator("#edits pre").allTextContents());
     if (place % 8 === 0) {
       await look(page, `/events/${form}?body=raw`);
       await look(page, `/events/${json}?body=hex&diff=1`);

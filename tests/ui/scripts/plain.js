@@ -25,6 +25,25 @@ main(
     await page.locator("#replay button").click();
     report.replayed = await said(page);
 
+    // The text area holds the body to the byte, and what comes back is sent in its place.
+    await page.goto(at("/"));
+    await page.locator("a.event").nth(1).click();
+    await page.locator("details.edit summary").click();
+    report.editable = await page.locator("#edit-body").inputValue();
+    await page.getByRole("button", { name: "Replay as edited" }).click();
+    report.unedited = (await page.locator("main p").nth(1).textContent()).trim();
+    await page.goBack();
+    // A browser may open the page with its details closed again.
+    if (!(await page.locator("#edit-body").isVisible())) await page.locator("details.edit summary").click();
+    await page.locator("#edit-body").fill("edited\nhere");
+    await page.locator("#edit-headers").fill("X-Note: changed");
+    await page.getByRole("button", { name: "Replay as edited" }).click();
+    report.edited = await said(page);
+    report.marked = await page.locator("#deliveries .verdict", { hasText: "edited" }).count();
+    await page.locator("#edits summary").click();
+    report.sent = await page.locator("#edits pre").textContent();
+    report.stored = await page.locator("#body pre").textContent();
+
     // The issue is there once the destination has refused.
     for (let look = 0; look < 200 && !report.issue; look += 1) {
       await page.goto(at("/issues"));

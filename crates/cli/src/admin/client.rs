@@ -47,7 +47,7 @@ impl Client {
     /// The server of a place, if it answers. One elsewhere is taken to be there until it is asked something.
     pub(crate) async fn find(place: &Place) -> Result<Option<Self>, Failure> {
         match place {
-            Place::Folder(folder) => {
+            Place::Folder(folder, _) => {
                 let way = Way::Folder(folder.clone());
                 // A file of a server that is gone: its port is closed, or somebody else's, who does not know our token.
                 let there = match way.line() {
@@ -269,7 +269,9 @@ fn refused(status: StatusCode, body: &[u8]) -> Failure {
     let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let detail = problem.as_ref().and_then(|p| p.get("detail")).and_then(|d| d.as_str());
     let message = detail.map_or_else(|| format!("the server answered {status}"), crate::output::plain);
+    let kind = problem.as_ref().and_then(|p| p.get("type")).and_then(|kind| kind.as_str());
     let code = match status {
+        _ if kind == Some("urn:hookhouse:problem:config-rejected") => Code::Configuration,
         StatusCode::NOT_FOUND => Code::NotFound,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Code::Auth,
         // The server is overloaded or stopping, or the proxy in front does not reach it.

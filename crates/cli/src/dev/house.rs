@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::{DestinationName, SourceName};
 use hookhouse_delivery::{Destination, Kind, RetrySchedule};
 use hookhouse_server::config::{
-    AdminConfig, AllowIps, Answer, Config, Counters, Limits, Origins, ServerConfig, Source, SourceSigner,
-    StoreConfig,
+    AdminConfig, AllowIps, Answer, Config, Limits, Origins, ServerConfig, Source, SourceSigner, StoreConfig,
 };
 use hookhouse_verify::sign::Signer;
 use hookhouse_verify::twilio::{self, PublicUrl};
@@ -60,7 +60,7 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
         .collect::<Result<_, _>>()?;
     Ok(Config {
         server: ServerConfig {
-            listen: vec![plan.ingress],
+            listen: vec![plan.ingress.into()],
             public_url,
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -69,9 +69,11 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
             limits: Limits::default(),
         },
         listeners: Vec::new(),
-        admin: AdminConfig { listen: plan.admin, allowed_hosts: Vec::new(), open: true },
+        admin: AdminConfig { listen: plan.admin.into(), allowed_hosts: Vec::new(), open: true },
         store: StoreConfig {
+            encryption: hookhouse_server::store::Encryption::default(),
             path: plan.folder.to_owned(),
+            cluster: None,
             reserve: 32_000_000,
             retention_age: Some(Duration::from_secs(30 * 24 * 3600)),
             retention_size: Some(1_000_000_000),
@@ -126,8 +128,10 @@ impl Endpoint {
             dedupe_window: Duration::from_secs(7 * 24 * 3600),
             deliver,
             allow_ips: AllowIps::default(),
-            addresses: Counters::default(),
+            addresses: Arc::default(),
+            redaction: None,
             challenge_limit: None,
+            unproven_limit: None,
             api,
             heal: false,
             login: None,

@@ -8,7 +8,7 @@ use hookhouse_core::store::StoreStatus;
 use hookhouse_server::admin::Token;
 use hookhouse_server::admin::view::Status;
 use hookhouse_server::config::Config;
-use hookhouse_server::store;
+use hookhouse_server::store::{self, Encryption};
 use http::Method;
 
 use super::check::{Check, Topic};
@@ -63,7 +63,7 @@ pub(super) async fn running(client: &Client) -> Answers {
 }
 
 /// How the store of a server that does not run is.
-pub(super) async fn stopped(folder: &Path) -> (Vec<Check>, Option<StoreStatus>) {
+pub(super) async fn stopped(folder: &Path, keys: &Encryption) -> (Vec<Check>, Option<StoreStatus>) {
     let not = Topic::new("server").problem(
         format!("no server answers for {}", folder.display()),
         "start it: `hookhouse serve`, or its unit; its log says why it ended",
@@ -78,7 +78,7 @@ pub(super) async fn stopped(folder: &Path) -> (Vec<Check>, Option<StoreStatus>) 
             "see who owns its files, and whether another server has it",
         )
     };
-    let opened: Result<std::sync::Arc<dyn EventStore>, _> = store::open_read_only(folder);
+    let opened: Result<std::sync::Arc<dyn EventStore>, _> = store::open_read_only(folder, keys);
     match opened {
         Err(error) => (vec![not, unreadable(topic, error.to_string())], None),
         Ok(store) => match store.status().await {

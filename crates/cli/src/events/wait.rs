@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Only of this source
     #[arg(long)]
     source: Option<SourceName>,
-    /// Only of this type
+    /// Only of this type; `*` stands for any text, as in `post.*`
     #[arg(long = "type", value_name = "TYPE")]
     event_type: Option<String>,
     /// Also those received at or after: a time (RFC 3339) or a while ago (10s, 2m)

@@ -123,7 +123,7 @@ impl App {
         if let Some(public) = &self.source.public_url {
             return Ok(format!("{public}{}", self.source.path));
         }
-        let ingress = self.runtime.as_ref().and_then(|runtime| runtime.ingress.first());
+        let ingress = self.runtime.as_ref().and_then(Runtime::plain);
         match ingress.filter(|_| self.caller() == Caller::StandIn) {
             Some(address) => Ok(format!("http://127.0.0.1:{}{}", address.port(), self.source.path)),
             None => Err(Failure::new(

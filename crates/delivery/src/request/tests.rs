@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use hookhouse_core::event::Record;
-use hookhouse_core::{EventId, Secret, Sequence};
+use hookhouse_core::{Edit, Edited, EventId, Headers, Secret, Sequence};
 use hookhouse_verify::Request as Incoming;
 
 use super::*;
@@ -21,15 +21,24 @@ fn event(target: &str, headers: &[(&str, &[u8])], provenance: Provenance) -> Sto
 
 fn signed() -> Provenance {
     Provenance {
+        redacted: Vec::new(),
         provider: Cow::Borrowed("x"),
         scheme: Some(Cow::Borrowed("x-post-hmac-sha256")),
         key: Some("previous_secrets[0]".to_owned()),
         variant: None,
+        edited: None,
     }
 }
 
 fn unsigned() -> Provenance {
-    Provenance { provider: Cow::Borrowed("none"), scheme: None, key: None, variant: None }
+    Provenance {
+        provider: Cow::Borrowed("none"),
+        scheme: None,
+        key: None,
+        variant: None,
+        edited: None,
+        redacted: Vec::new(),
+    }
 }
 
 fn destination(url: &str, sign: Option<DestinationSigning>) -> Destination {
@@ -142,6 +151,11 @@ fn what_concerns_one_connection_or_claims_to_be_ours_stays_behind() {
         ("Hookhouse-Verified", b"x-post-hmac-sha256; key=consumer_secret"),
         ("Hookhouse-Event-Id", b"evt_forged"),
         ("Hookhouse-Anything", b"1"),
+        ("Hookhouse_Verified", b"x-post-hmac-sha256; key=consumer_secret"),
+        ("X_Forwarded-For", b"6.6.6.6"),
+        ("Webhook_Signature", b"v1,forged"),
+        ("Content_Length", b"7"),
+        ("X_Custom", b"goes on"),
     ];
     let request = built(&event("/in", headers, unsigned()), None, None);
     let mut sent: Vec<_> = request
@@ -159,6 +173,7 @@ fn what_concerns_one_connection_or_claims_to_be_ours_stays_behind() {
             "hookhouse-source: x-prod",
             "hookhouse-verified: none",
             "x-forwarded-for: 203.0.113.9",
+            "x_custom: goes on",
         ]
     );
 }
@@ -185,6 +200,32 @@ fn what_vouches_for_the_event_is_named() {
     let odd = Provenance { key: Some("caf\u{e9}\r\nx: y".to_owned()), ..signed() };
     let request = built(&event("/in", &[], odd), None, None);
     assert_eq!(value(&request, "hookhouse-verified"), Some(&b"x-post-hmac-sha256; key=caf___x: y"[..]));
+}
+
+/// What an operator edited says so, is vouched for by nothing, and is signed anew where the destination wants that.
+#[test]
+fn what_was_edited_says_so() {
+    let headers: &[(&str, &[u8])] = &[("x-twitter-webhooks-signature", b"sha256=theirs=")];
+    let stored = event("/in?a=1", headers, signed());
+    let edit = Edit {
+        mark: Edited { by: "ci (tok_1)".to_owned(), at: Timestamp::UNIX_EPOCH },
+        headers: Headers::from_pairs([("x-new", &b"1"[..])]).unwrap(),
+        body: Bytes::from_static(b"{\"a\":2}"),
+    };
+    let edited = edit.of(&stored);
+    let request = built(&edited, None, None);
+    assert_eq!(value(&request, "hookhouse-edited"), Some(&b"true"[..]));
+    assert_eq!(value(&request, "hookhouse-verified"), Some(&b"none"[..]));
+    assert_eq!(value(&request, "hookhouse-event-id"), Some(stored.id().to_string().as_bytes()));
+    assert_eq!(value(&request, "x-new"), Some(&b"1"[..]));
+    assert_eq!(value(&request, "x-twitter-webhooks-signature"), None);
+    assert_eq!(value(&built(&stored, None, None), "hookhouse-edited"), None);
+
+    let secret = Secret::new("0123456789abcdef0123456789abcdef").unwrap();
+    let signer = Signer::for_provider(&edited.record().provenance.provider).unwrap();
+    let native = built(&edited, Some(DestinationSigning::Provider(secret.clone())), Some(&signer));
+    let expected = hookhouse_verify::x::sign_post(&secret, &edit.body);
+    assert_eq!(value(&native, "x-twitter-webhooks-signature"), Some(expected.as_bytes()));
 }
 
 #[test]

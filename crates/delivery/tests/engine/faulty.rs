@@ -11,8 +11,8 @@ use hookhouse_core::store::{
     RetryOutcome, Revision, StateEntry, StoreStatus, Subscription,
 };
 use hookhouse_core::{
-    Answer, Attempt, DeliveryId, DestinationName, Event, EventId, EventStore, Lease, Refusal, StoreError,
-    StoredEvent, StoredRefusal,
+    Answer, Attempt, DeliveryId, DestinationName, Edit, Event, EventId, EventStore, Lease, Refusal,
+    StoreError, StoredEvent, StoredRefusal,
 };
 use hookhouse_testkit::memory::MemoryStore;
 
@@ -119,6 +119,19 @@ impl EventStore for FaultyStore {
         destination: &DestinationName,
     ) -> Result<Option<DeliveryId>, StoreError> {
         self.inner.redeliver(event, destination).await
+    }
+
+    async fn redeliver_edited(
+        &self,
+        event: EventId,
+        destination: &DestinationName,
+        edit: Edit,
+    ) -> Result<Option<DeliveryId>, StoreError> {
+        self.inner.redeliver_edited(event, destination, edit).await
+    }
+
+    async fn edit(&self, delivery: &DeliveryId) -> Result<Option<Edit>, StoreError> {
+        self.inner.edit(delivery).await
     }
 
     async fn retry(&self, delivery: &DeliveryId) -> Result<RetryOutcome, StoreError> {

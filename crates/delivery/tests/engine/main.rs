@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose world is not as it should be has failed")]
 
 mod answers;
+mod change;
 mod circuit;
 mod drain;
 mod faulty;

@@ -3,7 +3,7 @@
 //! `/livez` and `/readyz` never ask for a login: an orchestrator has none, and learns little. `/metrics` wants the same
 //! token as the API, because it names sources, paths and destinations.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -23,18 +23,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The accept loops of the ingress.
 #[derive(Debug, Default)]
-pub(crate) struct Listening(OnceLock<Vec<AbortHandle>>);
+pub(crate) struct Listening(RwLock<Vec<AbortHandle>>);
 
 impl Listening {
-    /// They run now.
-    pub(crate) fn begin(&self, loops: Vec<AbortHandle>) {
-        // They begin once; a second time would change nothing.
-        let _ = self.0.set(loops);
+    /// These run now.
+    pub(crate) fn set(&self, loops: Vec<AbortHandle>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = loops;
     }
 
-    /// Whether they run, all of them.
+    /// Whether they run, all of them, and there are any.
     fn is_whole(&self) -> bool {
-        self.0.get().is_some_and(|loops| loops.iter().all(|accepting| !accepting.is_finished()))
+        let loops = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        !loops.is_empty() && loops.iter().all(|accepting| !accepting.is_finished())
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn metrics(State(state): State<Arc<AdminState>>) -> Result<Resp
             })
             .to_vec(),
         streams: state.feed.clients(),
-        sources: state.sources.clone(),
+        sources: state.in_force().sources.clone(),
         certificates: state.certificates.list(),
     };
     let page = state.metrics.page(&reading).map_err(|_| {
@@ -106,11 +106,11 @@ mod tests {
         let (ends, goes_on) = (tasks.spawn(std::future::ready(())), tasks.spawn(std::future::pending()));
         let listening = Listening::default();
         assert!(!listening.is_whole(), "not begun");
-        listening.begin(vec![goes_on.clone(), goes_on]);
+        listening.set(vec![goes_on.clone(), goes_on]);
         assert!(listening.is_whole());
         tasks.join_next().await;
         let broken = Listening::default();
-        broken.begin(vec![ends]);
+        broken.set(vec![ends]);
         assert!(!broken.is_whole());
     }
 }

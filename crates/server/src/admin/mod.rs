@@ -15,6 +15,7 @@
 mod access;
 mod api;
 pub mod cursors;
+pub(crate) mod edit;
 mod extract;
 pub(crate) mod health;
 mod idempotency;
@@ -23,11 +24,12 @@ mod problem;
 mod read;
 mod replays;
 mod stream;
+#[cfg(any(fuzzing, test))]
+pub(crate) use self::stream::fuzzing;
 pub mod view;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -35,15 +37,15 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use hookhouse_core::{Clock, DestinationName, EventStore, Timestamp};
+use hookhouse_core::{Clock, EventStore, Timestamp};
 use hookhouse_delivery::Engine;
 use http::{StatusCode, header};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::care::Watching;
-use crate::config::Source;
 use crate::metrics::Metrics;
+use crate::reload::{InForce, Reloader};
 use crate::tls::Certificates;
 use crate::ui::{self, Pulse};
 use health::{AllSeats, Listening};
@@ -63,14 +65,9 @@ pub(crate) struct AdminState {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) access: Access,
-    pub(crate) hosts: Vec<String>,
-    /// What is in force, without secrets.
-    pub(crate) config: view::ConfigView,
-    /// What relative paths of the configuration start at.
-    pub(crate) config_base: PathBuf,
-    pub(crate) sources: Vec<Arc<Source>>,
-    pub(crate) destinations: Vec<DestinationName>,
-    pub(crate) engine: Engine,
+    /// The configuration that is served, and who goes on with another one.
+    pub(crate) reloader: Arc<Reloader>,
+    pub(crate) engine: Arc<Engine>,
     pub(crate) replays: Arc<Replays>,
     pub(crate) idempotency: Idempotency,
     pub(crate) feed: Arc<Feed>,
@@ -87,10 +84,15 @@ pub(crate) struct AdminState {
     pub(crate) reserve: u64,
     /// What the pages draw.
     pub(crate) pulse: Arc<Pulse>,
-    /// Where senders reach the server.
-    pub(crate) ingress: Vec<SocketAddr>,
-    /// Where operators do.
+    /// Where operators reach the server.
     pub(crate) address: SocketAddr,
+}
+
+impl AdminState {
+    /// The configuration that is served.
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        self.reloader.ground.in_force.get()
+    }
 }
 
 impl fmt::Debug for AdminState {

@@ -6,6 +6,9 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::view::DiagnosticView;
+use crate::config::Diagnostics;
+
 /// What went wrong, for a program and for its user (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -18,6 +21,10 @@ pub(crate) struct Problem {
     status: u16,
     /// What went wrong, in words.
     detail: String,
+    /// What is wrong with a configuration, where one was refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    diagnostics: Vec<DiagnosticView>,
     /// After how many seconds to come again.
     #[serde(skip)]
     retry_after: Option<u64>,
@@ -31,6 +38,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             detail: detail.into(),
+            diagnostics: Vec::new(),
             retry_after: None,
         }
     }
@@ -49,6 +57,13 @@ impl Problem {
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    /// A configuration with mistakes: all of them, and in words as `hookhouse check` prints them.
+    pub(crate) fn configuration(found: &Diagnostics) -> Self {
+        let diagnostics = found.iter().map(DiagnosticView::of).collect();
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "config-rejected", found.render(false));
+        Self { diagnostics, ..problem }
     }
 
     /// Says when to come again.

@@ -27,12 +27,12 @@ impl AdminState {
 
     /// Every endpoint, in the order of the configuration.
     pub(crate) fn sources(&self) -> Vec<SourceView> {
-        self.sources.iter().map(|source| self.view(source)).collect()
+        self.in_force().sources.iter().map(|source| self.view(source)).collect()
     }
 
     /// One endpoint.
     pub(crate) fn source(&self, name: &SourceName) -> Option<SourceView> {
-        self.sources.iter().find(|source| source.name == *name).map(|source| self.view(source))
+        self.in_force().sources.iter().find(|source| source.name == *name).map(|source| self.view(source))
     }
 
     fn view(&self, source: &Source) -> SourceView {

@@ -1,5 +1,6 @@
 //! What the admin API shows, as JSON. The command line reads it back with the same types, and pages are made of them.
 
+mod edit;
 mod job;
 mod judgement;
 mod settings;
@@ -21,9 +22,10 @@ use crate::metrics::{AttemptCounts, RequestCounts};
 use crate::tls::Issued;
 use shape::{AttemptShape, DeliveryShape, ProvenanceShape, StoreShape};
 
+pub use edit::{EditRequest, EditView};
 pub use job::{EventCount, NewReplay, ReplayFilter, ReplayState, ReplayView};
 pub use judgement::{FindingView, JudgementView};
-pub use settings::ConfigView;
+pub use settings::{ConfigView, DiagnosticView, ReloadView};
 pub use token::{MadeToken, NewToken, TokenView};
 
 /// A stretch of a list.
@@ -133,11 +135,16 @@ fn text_or_base64(body: &[u8]) -> (Option<String>, Option<String>) {
     }
 }
 
+/// Whether a header proves who sent a request, by its name.
+pub(crate) fn is_signature(name: &str) -> bool {
+    ["signature", "hmac"].iter().any(|word| name.contains(word))
+}
+
 /// A header as operators see it: a signature or a credential could be used again by whoever reads it.
 fn shown((name, value): (&str, &[u8])) -> (String, String) {
-    let sensitive =
-        ["authorization", "cookie", "signature", "hmac", "secret", "token", "api-key", "password"];
-    let value = if sensitive.iter().any(|word| name.contains(word)) && name != "i-twilio-idempotency-token" {
+    let sensitive = ["authorization", "cookie", "secret", "token", "api-key", "password"];
+    let is_sensitive = is_signature(name) || sensitive.iter().any(|word| name.contains(word));
+    let value = if is_sensitive && name != "i-twilio-idempotency-token" {
         "[redacted]".to_owned()
     } else {
         String::from_utf8_lossy(value).into_owned()
@@ -370,6 +377,11 @@ pub struct ReplayRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub destination: Option<hookhouse_core::DestinationName>,
+    /// What is sent in the place of the stored bytes. The event stays as it is; the deliveries say that they are edited,
+    /// and so does `Hookhouse-Edited: true` at the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub edit: Option<EditRequest>,
 }
 
 /// What a replay made.

@@ -43,14 +43,14 @@ pub(super) async fn begin(care: &Arc<Care>, parts: &CareParts<'_>) {
         silent: Vec::new(),
     };
     heart.beat().await;
-    let (soft, every) = (parts.lifecycle.soft.clone(), parts.pace.beat);
-    parts.lifecycle.tracker.spawn(async move {
-        while soft.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+    let (stop, every) = (care.stop.clone(), parts.pace.beat);
+    care.keep(parts.lifecycle.tracker.spawn(async move {
+        while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
             heart.beat().await;
         }
         // The last word: from here on nobody is there.
         heart.beat().await;
-    });
+    }));
 }
 
 async fn saved(store: &dyn EventStore) -> Option<Timestamp> {

@@ -24,6 +24,8 @@ use hookhouse_x::probe::{CrcProber, ProbeKey};
 use hookhouse_x::{Caretaker, Client, Platform, Report, Signal};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Source;
 use crate::lifecycle::Lifecycle;
@@ -94,7 +96,11 @@ pub(crate) struct Care {
     wards: HashMap<SourceName, Ward>,
     clock: Arc<dyn Clock>,
     /// The last sign of life.
-    alive: watch::Sender<Option<Timestamp>>,
+    alive: Arc<watch::Sender<Option<Timestamp>>>,
+    /// Ends it, when the process stops or another care begins.
+    stop: CancellationToken,
+    /// What runs, to be waited for.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Caretakers that have not begun, with what they hear and to whom they tell.
@@ -105,7 +111,8 @@ pub(crate) struct Rounds(Vec<(Caretaker, mpsc::Receiver<Signal>, watch::Sender<R
 #[derive(Debug)]
 struct Ward {
     url: Option<String>,
-    record: Mutex<Record>,
+    /// Shared with whoever looked after the source before.
+    record: Arc<Mutex<Record>>,
     signals: Option<mpsc::Sender<Signal>>,
     report: Option<watch::Receiver<Report>>,
 }
@@ -139,16 +146,22 @@ pub(crate) struct CareParts<'a> {
 impl Care {
     /// Gets ready to look after the sources of X, where there are any. What was known before is known again, and from
     /// here on nothing is missed.
-    pub(crate) async fn prepare(parts: &CareParts<'_>) -> (Arc<Self>, Rounds) {
+    pub(crate) async fn prepare(parts: &CareParts<'_>, former: Option<&Self>) -> (Arc<Self>, Rounds) {
         let mut wards = HashMap::new();
         let mut caretakers = Vec::new();
         for source in parts.sources.iter().filter(|source| source.provider == "x") {
             let url = source.public_url.as_ref().map(|url| format!("{url}{}", source.path));
-            let challenges = challenge::load(&**parts.store, &source.name, parts.clock.now()).await;
-            if let Some(last) = &challenges.last {
+            let record = match former.and_then(|former| former.wards.get(&source.name)) {
+                Some(ward) => Arc::clone(&ward.record),
+                None => {
+                    let challenges = challenge::load(&**parts.store, &source.name, parts.clock.now()).await;
+                    Arc::new(Mutex::new(Record { challenges, changed: false, deeds: VecDeque::new() }))
+                }
+            };
+            let last = record.lock().unwrap_or_else(PoisonError::into_inner).challenges.last.clone();
+            if let Some(last) = last {
                 parts.metrics.challenge_seen(&source.name, last.at);
             }
-            let record = Mutex::new(Record { challenges, changed: false, deeds: VecDeque::new() });
             let mut ward = Ward { url, record, signals: None, report: None };
             if let Some(caretaker) = caretaker(parts, source, ward.url.as_deref()).await {
                 let (signals, heard) = mpsc::channel(SIGNALS);
@@ -158,20 +171,42 @@ impl Care {
             }
             wards.insert(source.name.clone(), ward);
         }
-        let care = Arc::new(Self { wards, clock: Arc::clone(parts.clock), alive: watch::Sender::default() });
+        let care = Arc::new(Self {
+            wards,
+            clock: Arc::clone(parts.clock),
+            alive: former.map_or_else(Arc::default, |former| Arc::clone(&former.alive)),
+            stop: parts.lifecycle.soft.child_token(),
+            tasks: Mutex::default(),
+        });
         (care, Rounds(caretakers))
     }
 
     /// Begins to do something. What is asked of X, X asks of us, so the listeners must take requests by now.
     pub(crate) async fn begin(self: &Arc<Self>, rounds: Rounds, parts: &CareParts<'_>) {
         for (caretaker, heard, told) in rounds.0 {
-            let soft = parts.lifecycle.soft.clone();
+            let stop = self.stop.clone();
             let running = caretaker.napping(parts.pace.nap).run(heard, told);
-            parts.lifecycle.tracker.spawn(async move { soft.run_until_cancelled_owned(running).await });
+            self.keep(parts.lifecycle.tracker.spawn(async move {
+                stop.run_until_cancelled_owned(running).await;
+            }));
         }
         if !self.wards.is_empty() {
             heartbeat::begin(self, parts).await;
         }
+    }
+
+    /// Ends it, before another care begins: of two caretakers of one webhook, each would undo what the other does.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            // One that panicked has ended too.
+            let _ = task.await;
+        }
+    }
+
+    fn keep(&self, task: JoinHandle<()>) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
     /// How the webhook of a source is; `None` where X does not call it.

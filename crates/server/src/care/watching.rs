@@ -1,6 +1,6 @@
 //! Hears of challenges and of replays that end.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hookhouse_core::{Notice, Observer, SourceName, StoredEvent, Timestamp};
 use hookhouse_x::Signal;
@@ -13,46 +13,62 @@ use super::{Care, CareParts, DeedView, Rounds, WebhookView};
 /// Tells care what it must know, and everything to the next observer.
 #[derive(Debug)]
 pub(crate) struct Watching {
-    /// Care begins after whoever it tells.
-    care: OnceLock<Arc<Care>>,
+    /// Care begins after whoever it tells, and anew when its sources change. Held for a few lines.
+    care: RwLock<Option<Arc<Care>>>,
     next: Arc<dyn Observer>,
 }
 
 impl Watching {
     pub(crate) fn new(next: Arc<dyn Observer>) -> Arc<Self> {
-        Arc::new(Self { care: OnceLock::new(), next })
+        Arc::new(Self { care: RwLock::default(), next })
     }
 
     /// Hears for the sources of X from now on.
     pub(crate) async fn prepare(&self, parts: &CareParts<'_>) -> Rounds {
-        let (care, rounds) = Care::prepare(parts).await;
-        // It is done once, by whoever starts the server.
-        let _ = self.care.set(care);
+        let (care, rounds) = Care::prepare(parts, None).await;
+        self.set(care);
         rounds
     }
 
     /// Begins to look after them.
     pub(crate) async fn begin(&self, rounds: Rounds, parts: &CareParts<'_>) {
-        if let Some(care) = self.care.get() {
+        if let Some(care) = self.care() {
             care.begin(rounds, parts).await;
         }
     }
-}
 
-impl Watching {
+    /// Looks after these sources from now on. What was heard so far stays known.
+    pub(crate) async fn change(&self, parts: &CareParts<'_>) {
+        let former = self.care();
+        if let Some(former) = &former {
+            former.end().await;
+        }
+        let (care, rounds) = Care::prepare(parts, former.as_deref()).await;
+        self.set(Arc::clone(&care));
+        care.begin(rounds, parts).await;
+    }
+
+    fn care(&self) -> Option<Arc<Care>> {
+        self.care.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, care: Arc<Care>) {
+        *self.care.write().unwrap_or_else(PoisonError::into_inner) = Some(care);
+    }
+
     /// How the webhook of a source is; `None` where X does not call it.
     pub(crate) fn view(&self, source: &SourceName) -> Option<WebhookView> {
-        self.care.get()?.view(source)
+        self.care()?.view(source)
     }
 
     /// When the server last noted in the store that it is alive, as it goes on; `None` where nobody looks after webhooks.
     pub(crate) fn alive(&self) -> Option<watch::Receiver<Option<Timestamp>>> {
-        self.care.get().map(|care| care.alive.subscribe())
+        self.care().map(|care| care.alive.subscribe())
     }
 
     /// Has the webhook of a source looked at now. Answers whether somebody does.
     pub(crate) async fn look(&self, source: &SourceName) -> bool {
-        match self.care.get() {
+        match self.care() {
             Some(care) => care.look(source).await,
             None => false,
         }
@@ -61,7 +77,7 @@ impl Watching {
 
 impl Observer for Watching {
     fn notice(&self, notice: Notice) {
-        if let Some(care) = self.care.get() {
+        if let Some(care) = &*self.care.read().unwrap_or_else(PoisonError::into_inner) {
             care.hear(&notice);
         }
         self.next.notice(notice);

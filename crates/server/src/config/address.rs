@@ -4,24 +4,55 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::diagnostic::{Code, Diagnostic};
 use super::field::{Field, Given, List};
+use super::listen::Listen;
 use super::loader::Loader;
 
 impl Loader<'_> {
-    /// `host:port`, where the host is an address or `localhost`: names would have to be looked up.
-    pub(super) fn listen_address(&self, key: &str, given: &Given<String>) -> Option<SocketAddr> {
+    /// Where to listen.
+    pub(super) fn listen(&self, given: &Given<String>) -> Option<Listen> {
         let text = given.value.as_str();
-        for (scheme, what) in [("unix:", "a Unix socket"), ("fd:", "socket activation")] {
-            if text.starts_with(scheme) {
-                self.not_built_at(&given.span, &format!("`{key}` on {what}"), "listen on `host:port`");
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = self.path(path);
+            // sun_path of unix(7), with its final zero.
+            let fits = !given.value.contains('\0') && path.as_os_str().len() < 108;
+            if !fits || path.file_name().is_none() {
+                self.refuse(
+                    given,
+                    format!("`{text}` is not the path of a socket"),
+                    "`unix:/run/hookhouse/in.sock`",
+                );
                 return None;
             }
+            return Some(Listen::Unix(path));
         }
+        if let Some(name) = text.strip_prefix("fd:") {
+            // What systemd lets a descriptor be called (systemd.socket(5), FileDescriptorName=).
+            let fits = !name.is_empty()
+                && name.len() < 256
+                && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+            if !fits {
+                let help = "name it as `FileDescriptorName=` of the systemd socket does: `fd:hooks`";
+                self.refuse(given, format!("`{text}` names no descriptor"), help);
+                return None;
+            }
+            return Some(Listen::Inherited(name.to_owned()));
+        }
+        self.listen_address(given).map(Listen::Tcp)
+    }
+
+    /// `host:port`, where the host is an address or `localhost`: names would have to be looked up.
+    fn listen_address(&self, given: &Given<String>) -> Option<SocketAddr> {
+        let text = given.value.as_str();
         if let Ok(address) = text.parse() {
             return Some(address);
         }
         let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
         let Ok(port) = port.parse::<u16>() else {
-            self.refuse(given, format!("`{text}` is not `host:port`"), "write it like `127.0.0.1:8080`");
+            self.refuse(
+                given,
+                format!("`{text}` is not `host:port`, `unix:/path` or `fd:NAME`"),
+                "write it like `127.0.0.1:8080`",
+            );
             return None;
         };
         if host == "localhost" {

@@ -6,12 +6,13 @@ use serde::Deserialize;
 
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::field::{Field, List};
+use super::listen::Listen;
 use super::loader::Loader;
 use super::model::AdminConfig;
 use super::network::is_loopback;
 use super::section::Section;
 
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4040);
+const LISTEN: Listen = Listen::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4040));
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,11 +22,7 @@ struct RawAdmin {
 }
 
 /// Reads the section, or its defaults where there is none. `ingress` is taken already.
-pub(super) fn read(
-    section: Option<&Section<'_>>,
-    ingress: &[SocketAddr],
-    loader: &Loader<'_>,
-) -> AdminConfig {
+pub(super) fn read(section: Option<&Section<'_>>, ingress: &[Listen], loader: &Loader<'_>) -> AdminConfig {
     let raw: RawAdmin = section.map(Section::read).unwrap_or_default();
     if let Some(section) = section {
         section.finish("the admin listener", |_| None);
@@ -33,18 +30,26 @@ pub(super) fn read(
     let allowed_hosts = loader.host_names(&raw.allowed_hosts);
     let mut listen = LISTEN;
     if let Some(given) = raw.listen.given()
-        && let Some(address) = loader.listen_address("admin.listen", given)
+        && let Some(place) = loader.listen(given)
     {
-        listen = address;
-        if !is_loopback(address.ip()) {
+        if matches!(place, Listen::Unix(_)) {
+            loader.not_built_at(
+                &given.span,
+                "`admin.listen` on a Unix socket",
+                "listen on `host:port` or `fd:NAME`",
+            );
+        }
+        // Where an inherited socket listens is seen when it is there.
+        if place.tcp().is_some_and(|address| !is_loopback(address.ip())) {
             loader.report.push(public(&given.span, &given.value, !allowed_hosts.is_empty()));
         }
-        if ingress.contains(&address) && address.port() != 0 {
-            let message =
-                format!("`{address}` is the ingress's own address: the two need separate listeners");
+        if ingress.iter().any(|other| other.clashes_with(&place)) {
+            let message = format!("`{place}` is the ingress's own address: the two need separate listeners");
             loader.report.value(&given.span, message);
         }
+        listen = place;
     }
+    loader.keep_admin(section, &listen);
     AdminConfig { listen, allowed_hosts, open: false }
 }
 

@@ -152,6 +152,8 @@ codes! {
     MissingKey = "config.missing_key",
     /// A variable, file or credential that a secret is to come from is not there.
     MissingSecret = "config.missing_secret",
+    /// A setting that a running server cannot change.
+    NeedsRestart = "config.needs_restart",
     /// A documented key whose feature this version does not have.
     NotBuilt = "config.not_built",
     /// Two sources have one path.

@@ -8,9 +8,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::effective::Origins;
+use super::listen::Listen;
 use super::listener::Listener;
 use super::loader::Loader;
 use super::model::{Config, StoreConfig};
+use super::prints::Prints;
 use super::reader::{entries, kind};
 use super::section::Section;
 use super::source::{Outcome, Surroundings};
@@ -21,7 +23,7 @@ const SECTIONS: &[&str] = &["server", "admin", "store", "source", "destination",
 
 /// Reads every section. Where the answer is `None`, the reasons are in the report; where it is not, there may be some
 /// all the same.
-pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> Option<Config> {
+pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> Option<(Config, Prints)> {
     let root = root.get_ref();
     let report = loader.report;
     for (key, _) in entries(root) {
@@ -45,12 +47,13 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
     listener::check(&server, tls.as_ref(), &listeners, loader);
     let listeners: Vec<_> = listeners.into_iter().map(|listener| listener.config).collect();
     let ingress: Vec<_> =
-        server.listen.iter().copied().chain(listeners.iter().map(|listener| listener.address)).collect();
+        server.listen.iter().chain(listeners.iter().map(|listener| &listener.address)).cloned().collect();
     let admin = admin::read(section("admin").as_ref(), &ingress, loader);
-    let store = store::read(section("store").as_ref(), loader);
+    let store = store::read(section("store").as_ref(), true, loader);
     // As configured; `serve` makes a guard of the addresses that were really bound.
-    let guard = Guard::new(ingress.into_iter().chain([admin.listen]).collect());
+    let guard = Guard::new(ingress.iter().chain([&admin.listen]).filter_map(Listen::tcp).collect());
 
+    let mut prints = Prints::default();
     let found = named(root, "destination", loader);
     let names: Vec<&str> = found.iter().map(|(name, _, _)| *name).collect();
     let destinations: Vec<_> = found
@@ -58,7 +61,9 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         .filter_map(|(name, key, value)| {
             let section = Section::new(format!("destination.{name}"), value, report);
             let parsed: Option<DestinationName> = parse_name(name, key, loader);
+            loader.read.take();
             let destination = destination::read(name, parsed.clone(), &section?, &guard, loader);
+            prints.destinations.insert((*name).to_owned(), loader.print(value.get_ref(), ""));
             Some((destination, parsed, key.clone()))
         })
         .collect();
@@ -70,6 +75,7 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         .filter_map(|(_, name, _)| name.as_ref())
         .collect();
     let around = Surroundings { public_url: &public_url, destinations: &names, orgs: &orgs };
+    let lent = public_url.value().map(ToString::to_string).unwrap_or_default();
     let found = named(root, "source", loader);
     if found.is_empty() && !root.get("source").is_some_and(|value| report.is_broken(&value.span())) {
         report.push_missing(
@@ -85,7 +91,10 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         .filter_map(|(name, key, value)| {
             let section = Section::new(format!("source.{name}"), value, report);
             let parsed = parse_name(name, key, loader);
-            Some(source::read(name, parsed, &section?, &around, loader))
+            loader.read.take();
+            let outcome = source::read(name, parsed, &section?, &around, loader);
+            prints.sources.insert((*name).to_owned(), loader.print(value.get_ref(), &lent));
+            Some(outcome)
         })
         .collect();
 
@@ -98,7 +107,7 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         .collect();
     reuse::check(&loader.uses.borrow(), &routes, report);
 
-    Some(Config {
+    let config = Config {
         server,
         listeners,
         admin,
@@ -109,14 +118,15 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
             .map(|(destination, _, _)| destination)
             .collect::<Option<_>>()?,
         origins: Origins::default(),
-    })
+    };
+    Some((config, prints))
 }
 
-/// Reads `[store]` alone.
-pub(super) fn read_store<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> StoreConfig {
+/// Reads `[store]` alone, with or without its keys.
+pub(super) fn read_store<'a>(root: &'a Spanned<DeTable<'a>>, keys: bool, loader: &Loader<'a>) -> StoreConfig {
     let section =
         root.get_ref().get("store").and_then(|value| Section::new("store".to_owned(), value, loader.report));
-    store::read(section.as_ref(), loader)
+    store::read(section.as_ref(), keys, loader)
 }
 
 type Named<'a> = (&'a str, Span, &'a Spanned<DeValue<'a>>);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::model::Config;
+use super::prints::Prints;
 use super::reader::entries;
 
 /// One value that is in force.
@@ -30,21 +31,24 @@ pub struct Setting {
 pub struct Origins {
     /// What the file is called; `None` where there is none.
     pub name: Option<String>,
+    /// Where it lies; `None` where it was read from nowhere.
+    pub file: Option<PathBuf>,
     /// What relative paths in it start at.
     pub base: PathBuf,
     given: Vec<Setting>,
+    pub(crate) prints: Prints,
 }
 
 impl Origins {
     /// Reads the masked text of a file.
-    pub(super) fn of(name: &str, base: &Path, masked: &str) -> Self {
+    pub(super) fn of(name: &str, base: &Path, masked: &str, prints: Prints) -> Self {
         let (root, _) = DeTable::parse_recoverable(masked);
         let mut given = Vec::new();
         let line = |at: usize| masked.get(..at).unwrap_or(masked).matches('\n').count() + 1;
         flatten("", root.get_ref(), &mut |key, value, at| {
             given.push(Setting { key, value, origin: format!("{name}:{}", line(at)) });
         });
-        Self { name: Some(name.to_owned()), base: base.to_owned(), given }
+        Self { name: Some(name.to_owned()), file: None, base: base.to_owned(), given, prints }
     }
 }
 
@@ -84,7 +88,15 @@ impl Config {
             ("store.reserve".to_owned(), json!(store.reserve)),
             ("store.retention.age".to_owned(), json!(store.retention_age.map(length))),
             ("store.retention.size".to_owned(), json!(store.retention_size)),
+            ("store.encrypt".to_owned(), json!(false)),
         ];
+        if let Some(cluster) = &store.cluster {
+            all.extend([
+                ("store.prefix".to_owned(), json!(cluster.prefix)),
+                ("store.replicas".to_owned(), json!(cluster.replicas)),
+                ("store.durability".to_owned(), json!(cluster.durability.as_str())),
+            ]);
+        }
         for source in &self.sources {
             let key = |name: &str| format!("source.{}.{name}", source.name);
             all.extend([
@@ -128,7 +140,7 @@ fn is_reference(table: &DeTable<'_>) -> bool {
     table.keys().any(|key| ["env", "file", "credential"].contains(&key.get_ref().as_ref()))
 }
 
-fn plain(value: &DeValue<'_>) -> Value {
+pub(super) fn plain(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => json!(text),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -212,7 +224,7 @@ retry = { jitter = 0.5 }
     fn what_looks_secret_in_the_file_is_masked() {
         let masked =
             super::super::masking::masked(FILE, &[DeTable::parse_recoverable(FILE).0.get_ref()], &[]);
-        let origins = Origins::of("hookhouse.toml", Path::new("."), &masked);
+        let origins = Origins::of("hookhouse.toml", Path::new("."), &masked, Prints::default());
         assert!(!serde_json::to_string(&origins.given).unwrap().contains("hush"), "{:?}", origins.given);
     }
 

@@ -48,9 +48,9 @@ pub(super) fn read(
     let tls = raw.tls.given().and_then(|given| loader.tls(given, &server.names()));
     let proxy_protocol = loader.proxy_protocol(&raw.proxy_protocol, &server.trusted_proxies);
     let given = raw.address.given()?;
-    let address = loader.listen_address("address", given)?;
+    let address = loader.listen(given)?;
     let mut taken = server.listen.iter().chain(others.iter().map(|other| &other.config.address));
-    if address.port() != 0 && taken.any(|other| *other == address) {
+    if taken.any(|other| other.clashes_with(&address)) {
         twice(given, loader);
     }
     let place = raw.tls.given().map_or_else(|| key.clone(), |given| given.span.clone());

@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::Digest;
+
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::environment::Environment;
 use super::field::Field;
 use super::report::Report;
 use super::reuse::Use;
+use super::running::Running;
 
 /// Shared by everything that reads.
 pub(super) struct Loader<'a> {
@@ -19,6 +22,10 @@ pub(super) struct Loader<'a> {
     pub(super) base: &'a Path,
     /// Which secrets are used for what.
     pub(super) uses: RefCell<Vec<Use>>,
+    /// What was read for the section at hand, besides the file.
+    pub(super) read: RefCell<Vec<Digest>>,
+    /// The server that is to go on with this, if one is.
+    pub(super) running: Option<&'a Running>,
 }
 
 impl Loader<'_> {

@@ -54,7 +54,8 @@ pub(super) fn masked(text: &str, roots: &[&DeTable<'_>], places: &[Span]) -> Str
 
 /// Whether what stands under a key is a secret, misspelt keys included.
 fn is_secret(key: &str) -> bool {
-    const WORDS: &[&str] = &["secret", "token", "passw", "bearer", "api_key", "apikey", "standard_webhooks"];
+    const WORDS: &[&str] =
+        &["secret", "token", "passw", "bearer", "api_key", "apikey", "standard_webhooks", "encrypt"];
     const KEYS: &[&str] = &[
         "secret",
         "consumer_key",
@@ -67,6 +68,7 @@ fn is_secret(key: &str) -> bool {
         "api",
         "password",
         "standard_webhooks",
+        "encrypt",
     ];
     let key = key.trim().to_ascii_lowercase();
     WORDS.iter().any(|word| key.contains(word)) || nearest(&key, KEYS.iter().copied()).is_some()
@@ -143,13 +145,14 @@ mod tests {
             "shared_keys = { plain = { secret = \"hush\", algorithm = \"HMAC_SHA1\" }, other = \"hush\" }\n",
             "auth_token = { env = \"hush hush\" }\n",
             "basic_auth = { user = \"plain\", password = 'hush' }\n",
+            "encrypt = { key = \"hush\", previous = [\"hush\", { file = \"plain\" }] }\n",
             "url = \"https://plain:hush@plain.example/\"\n",
             "bearer_token = hush!\n",
             "secrt = \"hush\"\n",
         );
         let shown = shown(text);
         assert!(!shown.contains("sh\"") && !shown.contains("hush"), "{shown}");
-        assert_eq!(shown.matches("plain").count(), 5, "{shown}");
+        assert_eq!(shown.matches("plain").count(), 6, "{shown}");
         assert_eq!(shown.len(), text.len());
         assert_eq!(
             shown.match_indices('\n').collect::<Vec<_>>(),

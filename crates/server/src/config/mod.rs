@@ -16,13 +16,18 @@
 
 mod address;
 mod admin;
+mod cluster;
 mod destination;
 mod diagnostic;
 mod diagnostics;
 mod document;
 mod effective;
+mod encryption;
 mod environment;
 mod field;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
+mod listen;
 mod listener;
 mod loader;
 mod masking;
@@ -30,9 +35,11 @@ pub mod model;
 mod moment;
 mod network;
 mod numbers;
+mod prints;
 mod reader;
 mod report;
 mod reuse;
+mod running;
 mod secret;
 mod section;
 mod server;
@@ -51,6 +58,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use hookhouse_store_sqlite::Encryption;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -58,12 +66,16 @@ pub use self::diagnostic::{Code, Diagnostic, Severity};
 pub use self::diagnostics::Diagnostics;
 pub use self::effective::{Origins, Setting};
 pub use self::environment::{Environment, ProcessEnv};
+pub use self::listen::Listen;
 use self::loader::Loader;
 pub use self::model::{
-    AdminConfig, AllowIps, Answer, Config, Endpoint, Limits, ListenerConfig, OnFailure, RelaySettings,
-    ServerConfig, Source, SourceSigner, StoreConfig, XApi,
+    AdminConfig, AllowIps, Answer, ClusterConfig, ClusterCredentials, ClusterTls, Config, Durability,
+    Endpoint, Limits, ListenerConfig, OnFailure, RelaySettings, ServerConfig, Source, SourceSigner,
+    StoreConfig, XApi,
 };
+pub(crate) use self::prints::Prints;
 use self::report::Report;
+pub(crate) use self::running::Running;
 pub use self::source::providers;
 pub use self::template::template;
 pub use crate::origin::allow::{Counters, Counts};
@@ -85,8 +97,30 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(path: &Path, environment: &dyn Environment) -> Result<Loaded, Diagnostics> {
+    read_file(path, environment, None)
+}
+
+/// Reads a file for a server that runs: as [`load`] does, and what cannot change without a restart is a mistake too.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_for(
+    running: &Running,
+    path: &Path,
+    environment: &dyn Environment,
+) -> Result<Loaded, Diagnostics> {
+    read_file(path, environment, Some(running))
+}
+
+fn read_file(
+    path: &Path,
+    environment: &dyn Environment,
+    running: Option<&Running>,
+) -> Result<Loaded, Diagnostics> {
     let (name, source) = text(path)?;
-    parse(&source, &name, folder(path), environment)
+    let mut loaded = parse_for(running, &source, &name, folder(path), environment)?;
+    loaded.config.origins.file = Some(path.to_owned());
+    Ok(loaded)
 }
 
 /// Reads the text of a file. `name` is what diagnostics call it; relative paths in it start at `base`.
@@ -99,10 +133,21 @@ pub fn parse(
     base: &Path,
     environment: &dyn Environment,
 ) -> Result<Loaded, Diagnostics> {
-    let (config, diagnostics) = run(source, name, base, environment, document::read);
+    parse_for(None, source, name, base, environment)
+}
+
+fn parse_for(
+    running: Option<&Running>,
+    source: &str,
+    name: &str,
+    base: &Path,
+    environment: &dyn Environment,
+) -> Result<Loaded, Diagnostics> {
+    let surroundings = Surroundings { name, base, environment, running };
+    let (config, diagnostics) = run(source, &surroundings, document::read);
     match config {
-        Some(mut config) if !diagnostics.has_errors() => {
-            config.origins = Origins::of(name, base, diagnostics.masked());
+        Some((mut config, prints)) if !diagnostics.has_errors() => {
+            config.origins = Origins::of(name, base, diagnostics.masked(), prints);
             Ok(Loaded { config, warnings: diagnostics })
         }
         _ => Err(diagnostics),
@@ -114,27 +159,56 @@ pub fn parse(
 /// # Errors
 /// What is wrong with `[store]`, or keeps it from being found. Mistakes elsewhere do not matter here.
 pub fn store_folder(path: &Path) -> Result<PathBuf, Diagnostics> {
+    store(path, false).map(|store| store.path)
+}
+
+/// The keys of the store that a file names: for whoever reads it without its server.
+///
+/// # Errors
+/// The same, and what is wrong with the keys.
+pub fn store_keys(path: &Path) -> Result<Encryption, Diagnostics> {
+    store(path, true).map(|store| store.encryption)
+}
+
+fn store(path: &Path, keys: bool) -> Result<StoreConfig, Diagnostics> {
     let (name, source) = text(path)?;
-    let (store, diagnostics) = run(&source, &name, folder(path), &ProcessEnv, document::read_store);
-    if diagnostics.has_errors() { Err(diagnostics) } else { Ok(store.path) }
+    let surroundings =
+        Surroundings { name: &name, base: folder(path), environment: &ProcessEnv, running: None };
+    let (store, diagnostics) =
+        run(&source, &surroundings, |root, loader| document::read_store(root, keys, loader));
+    if diagnostics.has_errors() { Err(diagnostics) } else { Ok(store) }
+}
+
+/// In what a text is read.
+struct Surroundings<'a> {
+    name: &'a str,
+    base: &'a Path,
+    environment: &'a dyn Environment,
+    running: Option<&'a Running>,
 }
 
 fn run<T>(
     source: &str,
-    name: &str,
-    base: &Path,
-    environment: &dyn Environment,
+    around: &Surroundings<'_>,
     read: impl for<'a> FnOnce(&'a Spanned<DeTable<'a>>, &Loader<'a>) -> T,
 ) -> (T, Diagnostics) {
     let checked = syntax::check(source);
     let report = Report::after_syntax(checked.found, checked.broken, checked.incomplete);
     let (root, _) = DeTable::parse_recoverable(&checked.text);
-    let read = read(&root, &Loader { report: &report, environment, base, uses: RefCell::default() });
+    let loader = Loader {
+        report: &report,
+        environment: around.environment,
+        base: around.base,
+        uses: RefCell::default(),
+        read: RefCell::default(),
+        running: around.running,
+    };
+    let read = read(&root, &loader);
 
     let (found, secret) = report.into_parts();
     let (original, _) = DeTable::parse_recoverable(source);
     let masked = masking::masked(source, &[root.get_ref(), original.get_ref()], &secret);
-    (read, Diagnostics::new(name, masked, found))
+    (read, Diagnostics::new(around.name, masked, found))
 }
 
 /// What relative paths of a file start at.

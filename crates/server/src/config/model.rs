@@ -1,19 +1,21 @@
 //! What the program uses: a configuration in which everything was checked.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hookhouse_core::{DestinationName, SourceName};
+use hookhouse_core::{DestinationName, Redaction, Secret, SourceName};
 use hookhouse_delivery::Destination;
+use hookhouse_store_sqlite::Encryption;
 use hookhouse_verify::Verifier;
 use hookhouse_verify::twilio::PublicUrl;
 use ipnet::IpNet;
 
 use super::effective::Origins;
-use crate::crc::Limiter;
+use super::listen::Listen;
 use crate::login::Login;
 use crate::origin::allow::Counters;
+use crate::rate::Limiter;
 use crate::tls::Tls;
 
 /// A whole configuration, checked.
@@ -39,7 +41,7 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
     /// Where to listen.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// What providers call.
     pub public_url: Option<PublicUrl>,
     /// The `Host` values that are served, in lower case, without the port; empty for any.
@@ -55,17 +57,23 @@ pub struct ServerConfig {
 }
 
 impl Config {
+    /// The longest body that any source takes.
+    #[must_use]
+    pub fn largest_body(&self) -> u64 {
+        self.sources.iter().map(|source| source.max_body).max().unwrap_or(0)
+    }
+
     /// Where senders are listened for: what `[server]` listens on, then each `[listener.NAME]`.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
         let ServerConfig { listen, tls, proxy_protocol, .. } = &self.server;
         let own = listen.iter().map(|address| Endpoint {
-            address: *address,
+            address,
             tls: tls.as_ref(),
             proxy_protocol: *proxy_protocol,
         });
         let others = self.listeners.iter().map(|listener| Endpoint {
-            address: listener.address,
+            address: &listener.address,
             tls: listener.tls.as_ref(),
             proxy_protocol: listener.proxy_protocol,
         });
@@ -77,7 +85,7 @@ impl Config {
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint<'a> {
     /// Where.
-    pub address: SocketAddr,
+    pub address: &'a Listen,
     /// How it speaks TLS; `None` for plain HTTP.
     pub tls: Option<&'a Tls>,
     /// Whether each connection begins with a PROXY preamble.
@@ -106,7 +114,7 @@ pub struct ListenerConfig {
     /// What it is called.
     pub name: String,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub address: Listen,
     /// How it speaks TLS; `None` for plain HTTP.
     pub tls: Option<Tls>,
     /// Whether each connection begins with a PROXY preamble.
@@ -132,7 +140,7 @@ impl Default for Limits {
 #[derive(Debug, Clone)]
 pub struct AdminConfig {
     /// Where to listen; loopback, unless `allowed_hosts` says as what it is public.
-    pub listen: SocketAddr,
+    pub listen: Listen,
     /// The `Host` values that are served besides loopback's own, in lower case, without the port.
     pub allowed_hosts: Vec<String>,
     /// Whether whoever reaches it is let in without a login: for `dev`, which listens on loopback only. No file says so.
@@ -140,16 +148,110 @@ pub struct AdminConfig {
 }
 
 /// The store: `[store]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// The folder of the embedded store.
+    /// The folder of the embedded store. With a cluster, of what is this machine's own: tokens and certificates.
     pub path: PathBuf,
+    /// The cluster that has the events; `None` for the embedded store.
+    pub cluster: Option<ClusterConfig>,
     /// Below so many free bytes nothing is taken.
     pub reserve: u64,
     /// How long events are kept; `None` for ever.
     pub retention_age: Option<Duration>,
     /// How many bytes events may take; `None` for no limit.
     pub retention_size: Option<u64>,
+    /// The keys of payloads that are encrypted.
+    pub encryption: Encryption,
+}
+
+/// A NATS JetStream cluster: `[store] url`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// Servers of the cluster.
+    pub servers: Vec<String>,
+    /// What the names of its streams begin with.
+    pub prefix: String,
+    /// How many servers keep each message.
+    pub replicas: usize,
+    /// Who we are to it.
+    pub credentials: ClusterCredentials,
+    /// How the connection is encrypted; `None` for as the servers want it.
+    pub tls: Option<ClusterTls>,
+    /// Where its servers say how they are set up.
+    pub monitors: Vec<String>,
+    /// What is asked of their disks.
+    pub durability: Durability,
+}
+
+/// What proves to a cluster who we are.
+#[derive(Debug, Clone)]
+pub enum ClusterCredentials {
+    /// Nothing.
+    None,
+    /// A token.
+    Token(Secret),
+    /// A user and a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// The seed of an NKey.
+    NKey(Secret),
+    /// The contents of a credentials file.
+    File(Secret),
+}
+
+/// Whether a reload finds the same ones: both sides are the operator's own, and nobody learns how long it took.
+impl PartialEq for ClusterCredentials {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Token(one), Self::Token(other))
+            | (Self::NKey(one), Self::NKey(other))
+            | (Self::File(one), Self::File(other)) => one.expose() == other.expose(),
+            (
+                Self::Password { user, password },
+                Self::Password { user: other_user, password: other_password },
+            ) => user == other_user && password.expose() == other_password.expose(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for ClusterCredentials {}
+
+/// Certificates for the connection to a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTls {
+    /// Authorities to trust besides the system's.
+    pub ca: Option<PathBuf>,
+    /// Our own certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What is asked of a cluster's disks before events are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Every server is asked, and syncs its disk before it acknowledges.
+    Checked,
+    /// The operator says that they do; nobody asks.
+    Trusted,
+    /// They need not: the operator accepts that acknowledged events can be lost when servers lose power.
+    Relaxed,
+}
+
+impl Durability {
+    /// The word in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Checked => "checked",
+            Self::Trusted => "trusted",
+            Self::Relaxed => "relaxed",
+        }
+    }
 }
 
 /// An endpoint: `[source.NAME]`.
@@ -175,14 +277,18 @@ pub struct Source {
     pub dedupe_window: Duration,
     /// Who gets its events.
     pub deliver: Vec<DestinationName>,
+    /// What of an event is not stored; `None` for nothing.
+    pub redaction: Option<Redaction>,
     /// What it answers when an event is accepted.
     pub answer: Answer,
     /// Which addresses may call.
     pub allow_ips: AllowIps,
     /// How often that said what.
-    pub addresses: Counters,
+    pub addresses: Arc<Counters>,
     /// How many unsigned challenges are answered; `None` for as many as there are.
     pub challenge_limit: Option<Limiter>,
+    /// How many requests without a valid signature are looked at; `None` for as many as come.
+    pub unproven_limit: Option<Limiter>,
     /// X's API, for a source of `x` that has credentials for it.
     pub api: Option<XApi>,
     /// Whether its webhook is looked after through that API.

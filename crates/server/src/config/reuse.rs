@@ -1,8 +1,8 @@
 //! One secret, two schemes: refused where one of them answers challenges.
 //!
 //! Whoever answers challenges signs what strangers ask it to. If another scheme takes the same key, a challenge can be
-//! worded so that its answer is a signature there. Among X sources the message sets are kept disjoint by the verifier,
-//! so that two of them may share a secret.
+//! worded so that its answer is a signature there. Among sources of one provider the message sets are kept disjoint by
+//! the verifier, so that two of them may share a secret.
 
 use hookhouse_core::{DestinationName, Secret};
 
@@ -20,10 +20,12 @@ pub(super) struct Use {
 /// What a secret is used for.
 #[derive(Debug, Clone)]
 pub(super) enum Role {
-    /// Answering X's challenges, and verifying its events.
+    /// Answering a provider's challenges, and verifying its events.
     Responder {
         /// Of which source.
         source: String,
+        /// Whose.
+        provider: String,
     },
     /// Verifying another provider's events.
     Scheme {
@@ -49,10 +51,14 @@ pub(super) type Route = (&'static str, DestinationName);
 
 /// Reports every secret that a challenge responder shares with another scheme.
 pub(super) fn check(uses: &[Use], routes: &[Route], report: &Report) {
-    for responder in uses {
-        let Role::Responder { source } = &responder.role else { continue };
-        for other in uses {
-            let Some(what) = conflict(&other.role, routes) else { continue };
+    for (at, responder) in uses.iter().enumerate() {
+        let Role::Responder { source, provider } = &responder.role else { continue };
+        for (other_at, other) in uses.iter().enumerate() {
+            // Of two responders the later one is told about the earlier one, and not the other way round.
+            if matches!(other.role, Role::Responder { .. }) && other_at < at {
+                continue;
+            }
+            let Some(what) = conflict(&other.role, provider, routes) else { continue };
             if responder.secret.expose() != other.secret.expose() {
                 continue;
             }
@@ -71,16 +77,22 @@ pub(super) fn check(uses: &[Use], routes: &[Route], report: &Report) {
     }
 }
 
-/// What a use is, if it must not share a secret with a challenge responder.
-fn conflict(role: &Role, routes: &[Route]) -> Option<String> {
+/// What a use is, if it must not share a secret with who answers this provider's challenges.
+fn conflict(role: &Role, responder: &str, routes: &[Route]) -> Option<String> {
     match role {
-        Role::Responder { .. } => None,
+        Role::Responder { provider, .. } if provider == responder => None,
+        Role::Responder { source, provider } => {
+            Some(format!("source `{source}` ({provider}) answers challenges with"))
+        }
         Role::Scheme { source, provider } => Some(format!("source `{source}` ({provider}) verifies with")),
         Role::StandardWebhooks { destination } => Some(format!("destination `{destination}` is signed with")),
-        // X's own scheme with X's own secret is what the option is for, as long as nobody else's events are signed so.
+        // A provider's own scheme with its own secret is what the option is for, as long as nobody else's events are
+        // signed so.
         Role::Provider { destination } => routes
             .iter()
-            .find(|(provider, to)| to.as_str() == destination && !matches!(*provider, "x" | "none"))
+            .find(|(provider, to)| {
+                to.as_str() == destination && *provider != responder && *provider != "none"
+            })
             .map(|(provider, _)| {
                 format!("events of `{provider}` are signed with for destination `{destination}`")
             }),

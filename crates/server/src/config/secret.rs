@@ -114,6 +114,7 @@ impl Loader<'_> {
         };
         let (place, span) = self.place(key, &given.span, raw)?;
         let bytes = self.read(key, &place, &span)?;
+        self.depends_on(&bytes);
         Some((place, span, bytes))
     }
 

@@ -55,6 +55,12 @@ impl<'a> Section<'a> {
         Field::deserialize(reader).unwrap_or(Field::Faulty)
     }
 
+    /// Where a key stands, with its value; where it is not given, the header.
+    pub(super) fn place(&self, key: &str) -> Span {
+        let found = self.table.get_key_value(key);
+        found.map_or_else(|| self.span.clone(), |(name, value)| name.span().start..value.span().end)
+    }
+
     /// Reports that a key must be given, unless a key that nobody knows looks like it: that one is reported anyway.
     pub(super) fn missing(&self, key: &str, why: &str, help: &str) {
         let known = self.known.borrow();

@@ -8,13 +8,15 @@ use serde::Deserialize;
 
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::field::{Field, Given, List};
+use super::listen::Listen;
 use super::loader::Loader;
 use super::model::{Limits, ServerConfig};
 use super::numbers::Count;
 use super::section::Section;
 use super::tls::RawTls;
 
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const LISTEN: Listen =
+    Listen::Tcp(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080));
 
 /// More connections than a process has descriptors for.
 const MOST_CONNECTIONS: u64 = 1_000_000;
@@ -95,15 +97,15 @@ pub(super) fn public_url(given: &Given<String>, loader: &Loader<'_>) -> Option<P
         .ok()
 }
 
-fn listen(field: &Field<List<String>>, loader: &Loader<'_>) -> Vec<SocketAddr> {
+fn listen(field: &Field<List<String>>, loader: &Loader<'_>) -> Vec<Listen> {
     let Some(list) = field.given() else { return vec![LISTEN] };
     if list.value.is_empty() {
         loader.report.value(&list.span, "`listen` is empty: there is nowhere to listen");
     }
-    let mut seen: Vec<(SocketAddr, &Given<String>)> = Vec::new();
+    let mut seen: Vec<(Listen, &Given<String>)> = Vec::new();
     for given in list.value.iter() {
-        let Some(address) = loader.listen_address("listen", given) else { continue };
-        match seen.iter().find(|(other, _)| *other == address && address.port() != 0) {
+        let Some(address) = loader.listen(given) else { continue };
+        match seen.iter().find(|(other, _)| other.clashes_with(&address)) {
             Some((_, first)) => loader.report.push(
                 Diagnostic::error(Code::Value, &given.span, format!("`{}` is listed twice", given.value))
                     .related(&first.span, "first here"),

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hookhouse_store_sqlite::Encryption;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
+use super::cluster::{Keys, OneOrMore, RawCredentials, RawDurability, RawTls};
+use super::encryption::{self, RawEncrypt};
 use super::field::Field;
 use super::loader::Loader;
 use super::model::StoreConfig;
@@ -22,10 +24,16 @@ const SIZE: u64 = 20_000_000_000;
 #[serde(default, deny_unknown_fields)]
 struct RawStore {
     path: Field<String>,
-    url: Field<IgnoredAny>,
-    replicas: Field<IgnoredAny>,
+    url: Field<OneOrMore>,
+    replicas: Field<u64>,
+    prefix: Field<String>,
+    credentials: Field<RawCredentials>,
+    tls: Field<RawTls>,
+    monitor: Field<OneOrMore>,
+    durability: Field<RawDurability>,
     reserve: Field<Size>,
     retention: Field<RawRetention>,
+    encrypt: Field<RawEncrypt>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -35,19 +43,30 @@ struct RawRetention {
     size: Field<Limit<Size>>,
 }
 
-/// Reads the section, or its defaults where there is none.
-pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> StoreConfig {
+/// Reads the section, or its defaults where there is none. `keys`: with what decrypts the store, which whoever only
+/// looks for it does without.
+pub(super) fn read(section: Option<&Section<'_>>, keys: bool, loader: &Loader<'_>) -> StoreConfig {
     let raw: RawStore = section.map(Section::read).unwrap_or_default();
     if let Some(section) = section {
         section.finish("the store", |_| None);
     }
-    loader.not_built(
-        &raw.url,
-        "store.url",
-        "the embedded store is the one there is: give its folder with `path`",
-    );
-    loader.not_built(&raw.replicas, "store.replicas", "the embedded store has one copy");
-
+    let cluster = Keys {
+        url: &raw.url,
+        replicas: &raw.replicas,
+        prefix: &raw.prefix,
+        credentials: &raw.credentials,
+        tls: &raw.tls,
+        monitor: &raw.monitor,
+        durability: &raw.durability,
+    };
+    let cluster = cluster.read(keys, loader);
+    if let (Some(_), Some(encrypt)) = (&cluster, raw.encrypt.given()) {
+        loader.not_built_at(
+            &encrypt.key,
+            "`store.encrypt` on a cluster",
+            "leave it out; NATS encrypts what its servers keep: `cipher` and `key` in their `jetstream` part",
+        );
+    }
     let retention = raw.retention.value();
     if let Some(age) = retention.and_then(|raw| raw.age.given())
         && age.value == Limit::Of(Period(Duration::ZERO))
@@ -57,8 +76,10 @@ pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> StoreC
             "`age` is zero: every event would be removed at once; `\"off\"` keeps them for ever",
         );
     }
-    StoreConfig {
+    let store = StoreConfig {
+        encryption: if keys { encryption::read(&raw.encrypt, loader) } else { Encryption::default() },
         path: path(&raw.path, loader),
+        cluster,
         reserve: raw.reserve.value().map_or(RESERVE, |size| size.0),
         retention_age: match retention.and_then(|raw| raw.age.value()) {
             Some(limit) => limit.value().map(|period| period.0),
@@ -68,7 +89,9 @@ pub(super) fn read(section: Option<&Section<'_>>, loader: &Loader<'_>) -> StoreC
             Some(limit) => limit.value().map(|size| size.0),
             None => Some(SIZE),
         },
-    }
+    };
+    loader.keep_store(section, &store);
+    store
 }
 
 fn path(field: &Field<String>, loader: &Loader<'_>) -> PathBuf {

@@ -118,8 +118,12 @@ hmac = { header = \"X-Signature\", digest = \"sha256\", encoding = \"hex\", mess
         }
         "none" => *text += "# nothing is verified here: anybody can write to it\n",
         provider => {
-            let field = catalogue::find(provider).map_or("secret", |row| row.secret_field);
+            let row = catalogue::find(provider);
+            let field = row.map_or("secret", |row| row.secret_field);
             let _ = writeln!(text, "{field} = {{ env = \"{variable}_SECRET\" }}");
+            if row.and_then(|row| row.challenge).is_some_and(|challenge| challenge.is_confirmed()) {
+                let _ = writeln!(text, "verify_token = {{ env = \"{variable}_VERIFY_TOKEN\" }}");
+            }
         }
     }
     *text += "\

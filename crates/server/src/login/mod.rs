@@ -33,6 +33,8 @@ mod basic;
 mod credentials;
 mod digest;
 mod fingerprint;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod gate;
 mod nonce;
 mod parameters;

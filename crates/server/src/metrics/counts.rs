@@ -1,5 +1,7 @@
 //! What was counted, for those who look at one source or one destination.
 
+use std::sync::PoisonError;
+
 use hookhouse_core::{DestinationName, SourceName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,11 +37,12 @@ pub struct AttemptCounts {
 impl Metrics {
     /// What became of a source's requests.
     pub(crate) fn requests(&self, source: &SourceName) -> RequestCounts {
-        self.sources.get(source).map(super::SourceMetrics::counts).unwrap_or_default()
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources.get(source).map(|source| source.counts()).unwrap_or_default()
     }
 
     /// What came of the attempts to deliver to a destination.
     pub(crate) fn attempts(&self, destination: &DestinationName) -> AttemptCounts {
-        self.destinations.get(destination).map(super::DestinationMetrics::counts).unwrap_or_default()
+        self.destination(destination).map(|destination| destination.counts()).unwrap_or_default()
     }
 }

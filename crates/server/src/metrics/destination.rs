@@ -66,6 +66,27 @@ impl DestinationMetrics {
         }
     }
 
+    /// Takes every series of this destination off the page. What is still under way counts for nobody.
+    pub(super) fn forget(&self) {
+        let (families, destination) = (&self.families, || self.name.clone());
+        for outcome in ["delivered", "refused", "failed", "skipped"] {
+            families.attempts.remove(&AttemptLabels { destination: destination(), outcome });
+        }
+        for outcome in ["answered", "late", "broken"] {
+            families.relays.remove(&AttemptLabels { destination: destination(), outcome });
+        }
+        for reason in [DeadReason::Exhausted, DeadReason::Gone, DeadReason::Rejected] {
+            families.dead.remove(&DeadLabels { destination: destination(), reason: reason.as_str() });
+        }
+        let labels = DestinationLabels { destination: destination() };
+        for durations in [&families.attempted, &families.lag, &families.relayed] {
+            durations.remove(&labels);
+        }
+        for end in self.tunnels.keys() {
+            families.tunnels.remove(&TunnelLabels { destination: destination(), end });
+        }
+    }
+
     /// What came of the attempts.
     pub(super) fn counts(&self) -> AttemptCounts {
         AttemptCounts {

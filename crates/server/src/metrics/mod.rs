@@ -7,8 +7,9 @@
 //!                                               Metrics ────────────────┴▶ the page
 //! ```
 //!
-//! The handles of every source and destination are made at the start, and found by name in a map that never changes: a
-//! request costs a look-up and some atomic additions, no lock and no allocation. What has a state of its own (queues,
+//! The handles of every source and destination are made when the configuration names it, and found by name: a request
+//! costs a look-up under a lock that only a reload takes for itself, some atomic additions, and no allocation. A name that
+//! is no longer configured has no series any more, so that there are never more of them than the configuration makes. What has a state of its own (queues,
 //! circuits, the store) is not counted along but read when somebody asks.
 //!
 //! `docs/reference/metrics.md` is made from the page itself; a test compares the two.
@@ -26,7 +27,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hookhouse_core::notice::Answered;
@@ -48,10 +49,10 @@ pub(crate) use reading::{Connections, Reading};
 pub struct Metrics {
     page: Registry,
     families: Arc<Families>,
-    sources: HashMap<SourceName, SourceMetrics>,
+    sources: RwLock<HashMap<SourceName, Arc<SourceMetrics>>>,
     /// For requests that reach no source.
-    nowhere: SourceMetrics,
-    destinations: HashMap<DestinationName, DestinationMetrics>,
+    nowhere: Arc<SourceMetrics>,
+    destinations: RwLock<HashMap<DestinationName, Arc<DestinationMetrics>>>,
 }
 
 impl Metrics {
@@ -66,20 +67,54 @@ impl Metrics {
         let families = Arc::new(Families::new());
         let mut page = Registry::default();
         families.register(&mut page);
-        let of_source = |source: &Source| {
-            let answers_crc = source.provider == "x";
-            let metrics = SourceMetrics::new(&families, source.name.as_str(), &source.path, answers_crc);
-            (source.name.clone(), metrics)
-        };
-        let of_destination =
-            |name: &DestinationName| (name.clone(), DestinationMetrics::new(&families, name.as_str()));
-        Arc::new(Self {
-            sources: sources.into_iter().map(of_source).collect(),
-            nowhere: SourceMetrics::new(&families, "", "", false),
-            destinations: destinations.into_iter().map(of_destination).collect(),
+        let metrics = Self {
+            sources: RwLock::default(),
+            nowhere: Arc::new(SourceMetrics::new(&families, "", "", false)),
+            destinations: RwLock::default(),
             families,
             page,
-        })
+        };
+        metrics.change(sources, destinations);
+        Arc::new(metrics)
+    }
+
+    /// Counts for these from now on. Those that are as before go on; what was counted for the others is gone.
+    pub(crate) fn change<'a>(
+        &self,
+        sources: impl IntoIterator<Item = &'a Source>,
+        destinations: impl IntoIterator<Item = &'a DestinationName>,
+    ) {
+        let mut known = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        let mut former = std::mem::take(&mut *known);
+        let mut new = Vec::new();
+        for source in sources {
+            match former.remove(&source.name) {
+                Some(metrics) if metrics.is_for(&source.path, answers_crc(source)) => {
+                    known.insert(source.name.clone(), metrics);
+                }
+                other => {
+                    other.inspect(|other| other.forget());
+                    new.push(source);
+                }
+            }
+        }
+        // A path may have gone from one source to another: what is forgotten goes first.
+        former.values().for_each(|gone| gone.forget());
+        for source in new {
+            let (name, crc) = (source.name.as_str(), answers_crc(source));
+            let metrics = SourceMetrics::new(&self.families, name, &source.path, crc);
+            known.insert(source.name.clone(), Arc::new(metrics));
+        }
+        drop(known);
+        let mut known = self.destinations.write().unwrap_or_else(PoisonError::into_inner);
+        let mut former = std::mem::take(&mut *known);
+        for name in destinations {
+            let metrics = former
+                .remove(name)
+                .unwrap_or_else(|| Arc::new(DestinationMetrics::new(&self.families, name.as_str())));
+            known.insert(name.clone(), metrics);
+        }
+        former.values().for_each(|gone| gone.forget());
     }
 
     /// An observer that counts what it is told, then tells `next`.
@@ -111,7 +146,7 @@ impl Metrics {
         match notice {
             Notice::Accepted { event, answered, .. } => {
                 let record = event.record();
-                let source = self.source(Some(&record.source));
+                let source = &*self.source(Some(&record.source));
                 source.accepted.inc();
                 if let Some(key) = &record.provenance.key {
                     source.key_used(key, record.received_at);
@@ -127,20 +162,20 @@ impl Metrics {
                 }
             }
             Notice::Duplicate { source, answered, .. } => {
-                let source = self.source(Some(source));
+                let source = &*self.source(Some(source));
                 source.duplicate.inc();
                 self.families.acknowledged.observe(answered.elapsed);
                 self.answer(source, answered);
             }
             Notice::Refused { refusal, answered, .. } => {
-                let source = self.source(refusal.source.as_ref());
+                let source = &*self.source(refusal.source.as_ref());
                 source.refuse(refusal);
                 if let Some(answered) = answered {
                     self.answer(source, answered);
                 }
             }
             Notice::Handshake { source, at, kind, key, answered, .. } => {
-                let source = self.source(Some(source));
+                let source = &*self.source(Some(source));
                 source.answer_challenge(kind, *at);
                 source.key_used(key, *at);
                 if *kind == "crc" {
@@ -149,19 +184,19 @@ impl Metrics {
                 self.answer(source, answered);
             }
             Notice::Relayed { source, destination, duration_ms, failure, late, answered, .. } => {
-                if let Some(destination) = self.destinations.get(destination) {
+                if let Some(destination) = self.destination(destination) {
                     let took = Duration::from_millis(*duration_ms);
                     destination.relay(took, failure.is_none(), *late);
                 }
-                self.answer(self.source(Some(source)), answered);
+                self.answer(&self.source(Some(source)), answered);
             }
             Notice::Tunnelled { destination, end, .. } => {
-                if let Some(destination) = self.destinations.get(destination) {
+                if let Some(destination) = self.destination(destination) {
                     destination.tunnel(end);
                 }
             }
             Notice::Attempted { attempt, next, .. } => {
-                if let Some(destination) = self.destinations.get(&attempt.delivery.destination) {
+                if let Some(destination) = self.destination(&attempt.delivery.destination) {
                     destination.attempt(attempt, next);
                 }
             }
@@ -177,9 +212,18 @@ impl Metrics {
         }
     }
 
-    fn source(&self, name: Option<&SourceName>) -> &SourceMetrics {
-        name.and_then(|name| self.sources.get(name)).unwrap_or(&self.nowhere)
+    fn source(&self, name: Option<&SourceName>) -> Arc<SourceMetrics> {
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(name.and_then(|name| sources.get(name)).unwrap_or(&self.nowhere))
     }
+
+    fn destination(&self, name: &DestinationName) -> Option<Arc<DestinationMetrics>> {
+        self.destinations.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+fn answers_crc(source: &Source) -> bool {
+    source.provider == "x"
 }
 
 /// Counts, and passes on.

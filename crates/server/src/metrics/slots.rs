@@ -14,6 +14,11 @@ impl<K, V> Slots<K, V> {
         Self((0..room).map(|_| OnceLock::new()).collect())
     }
 
+    /// Every key so far.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().filter_map(|slot| slot.get().map(|(key, _)| key))
+    }
+
     /// The value whose key fits, or a new one in the first free slot; `None` when there is none.
     ///
     /// Slots are filled in order and never emptied, so whoever finds a free one has seen every key there is. Of two who

@@ -78,6 +78,40 @@ impl SourceMetrics {
         }
     }
 
+    /// Whether this counts for a source with such a path.
+    pub(super) fn is_for(&self, path: &str, answers_crc: bool) -> bool {
+        self.path == path && self.challenges.is_some() == answers_crc
+    }
+
+    /// Takes every series of this source off the page. What is still under way counts for nobody.
+    pub(super) fn forget(&self) {
+        let (families, source) = (&self.families, || self.name.clone());
+        for outcome in ["accepted", "duplicate", "handshake", "refused", "crc"] {
+            families.requests.remove(&OutcomeLabels { source: source(), outcome });
+        }
+        for outcome in ["answered", "refused"] {
+            families.challenges.remove(&OutcomeLabels { source: source(), outcome });
+        }
+        families.challenge_last_answered.remove(&SourceLabels { source: source() });
+        families.webhook_valid.remove(&SourceLabels { source: source() });
+        for reason in self.reasons.keys().map(String::as_str).chain(["other"]) {
+            families.refusals.remove(&RefusalLabels { source: source(), reason: reason.to_owned() });
+        }
+        for (method, status) in self.answers.keys() {
+            families.answered.remove(&HttpLabels {
+                http_request_method: method,
+                http_route: self.path.clone(),
+                http_response_status_code: u32::from(*status),
+            });
+        }
+        for key in self.keys.keys() {
+            families.key_last_used.remove(&KeyLabels { source: source(), key: key.clone() });
+        }
+        for event_type in self.costs.keys() {
+            families.cost.remove(&CostLabels { source: source(), event_type: event_type.clone() });
+        }
+    }
+
     /// What became of the requests.
     pub(super) fn counts(&self) -> RequestCounts {
         let challenges = self.challenges.as_ref().map_or(0, |challenges| challenges.answered.get());

@@ -70,10 +70,12 @@ fn accepted(source: &str, answered: Option<Answered>) -> Notice {
         peer: None,
         request: Request::new("POST", "/x", &[("host", "example.com")], &b"{}"[..]).unwrap(),
         provenance: Provenance {
+            redacted: Vec::new(),
             provider: "x".into(),
             scheme: Some("x-post-hmac-sha256".into()),
             key: Some("consumer_secret".to_owned()),
             variant: None,
+            edited: None,
         },
         event_type: (source == "x-prod").then(|| "post.create".to_owned()),
     };

@@ -15,5 +15,7 @@
 
 pub(crate) mod allow;
 pub(crate) mod forwarded;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod networks;
 pub(crate) mod proxy_protocol;

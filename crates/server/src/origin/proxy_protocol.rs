@@ -135,7 +135,9 @@ pub(crate) fn is_preamble(first: &[u8]) -> bool {
     [&b"PROXY TCP"[..], b"PROXY UNKNOWN", v2::SIGNATURE].iter().any(|begin| first.starts_with(begin))
 }
 
-async fn read_preamble<IO: AsyncRead + Unpin>(io: &mut IO) -> Result<Option<SocketAddr>, ProxyRefused> {
+pub(super) async fn read_preamble<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+) -> Result<Option<SocketAddr>, ProxyRefused> {
     let mut preamble = Vec::with_capacity(v1::LONGEST);
     while preamble.len() < SHORTEST {
         let missing = SHORTEST - preamble.len();

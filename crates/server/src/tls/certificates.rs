@@ -1,6 +1,6 @@
 //! Every certificate that is shown to senders, for operators to look at.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hookhouse_core::Timestamp;
 use rustls::SignatureAlgorithm;
@@ -52,12 +52,12 @@ impl Certificate {
 
 /// The certificates of every listener.
 #[derive(Debug, Default)]
-pub(crate) struct Certificates(Vec<(String, Arc<Keyring>)>);
+pub(crate) struct Certificates(RwLock<Vec<(String, Arc<Keyring>)>>);
 
 impl Certificates {
-    /// With where each keyring is filled from.
-    pub(crate) fn new(keyrings: Vec<(String, Arc<Keyring>)>) -> Self {
-        Self(keyrings)
+    /// Shows these from now on, with where each keyring is filled from.
+    pub(crate) fn set(&self, keyrings: Vec<(String, Arc<Keyring>)>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keyrings;
     }
 
     /// What is in use now.
@@ -67,6 +67,6 @@ impl Certificates {
             certificates: keyring.pairs().iter().map(Certificate::of).collect(),
             problem: keyring.problem(),
         };
-        self.0.iter().map(issued).collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().map(issued).collect()
     }
 }

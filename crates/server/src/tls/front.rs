@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use super::acme::Challenges;
 use super::keyring::Keyring;
 use super::pair;
-use super::sparse::Sparse;
+use crate::sparse::Sparse;
 
 /// How long a handshake may take, from the first byte of the connection on.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +37,7 @@ pub(crate) struct Front {
     /// Handshakes under way, on all listeners.
     room: Arc<Semaphore>,
     unknown: Sparse,
+    full: Sparse,
     slow: Sparse,
     plain: Sparse,
 }
@@ -64,6 +65,7 @@ impl Front {
             challenges,
             room,
             unknown: Sparse::default(),
+            full: Sparse::default(),
             slow: Sparse::default(),
             plain: Sparse::default(),
         })
@@ -76,7 +78,9 @@ impl Front {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let Ok(_under_way) = self.room.try_acquire() else {
-            tracing::debug!(event = "conn.limit", %peer, "closed: too many handshakes");
+            if let Some(others) = self.full.may_speak() {
+                tracing::warn!(event = "conn.limit", %peer, others, "closed: too many handshakes");
+            }
             return None;
         };
         match timeout_at(Instant::now() + PATIENCE, self.handshake(io, peer)).await {

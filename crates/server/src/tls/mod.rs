@@ -19,17 +19,17 @@ pub(crate) mod hsts;
 mod keyring;
 mod pair;
 mod settings;
-mod sparse;
 mod start;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use acme::Challenges;
 pub(crate) use certificates::Certificates;
 pub use certificates::{Certificate, Issued};
 pub(crate) use front::Front;
 pub(crate) use pair::{Pair, read};
 pub use settings::{Acme, Challenge, KeyFiles, Tls};
 pub use start::TlsError;
-pub(crate) use start::{Parts, Started, start};
+pub(crate) use start::{Fronts, Prepared, Wanted};

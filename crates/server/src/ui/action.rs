@@ -1,16 +1,17 @@
 //! What the buttons do. Each is a form, and leads back to the page it was on.
 
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use hookhouse_core::store::{CancelOutcome, RetryOutcome};
-use hookhouse_core::{DeliveryId, DestinationName, EventId, SourceName};
+use hookhouse_core::{DeliveryId, DestinationName, EventId, SourceName, StoredEvent};
 use http::{HeaderValue, header};
 
 use super::Admin;
 use super::done::Done;
+use super::event::edit::asked;
 use super::frame::Theme;
 use super::shown::{Shown, Trouble, after};
-use crate::admin::{AdminState, tell};
+use crate::admin::{AdminState, Principal, edit, tell};
 
 /// The fields of a form.
 #[derive(Debug)]
@@ -38,21 +39,52 @@ pub(super) async fn replay(State(state): Admin, Path(id): Path<String>, body: by
     let form = Form::read(&body);
     let id: EventId = id.parse().map_err(|_| Trouble::NotFound("event"))?;
     let event = state.store.event(id).await?.ok_or(Trouble::NotFound("event"))?;
-    let destinations = match form.field("destination") {
-        Some(name) => name.parse::<DestinationName>().into_iter().collect(),
-        None => {
-            let source = state.sources.iter().find(|source| source.name == event.record().source);
-            source.map(|source| source.deliver.clone()).unwrap_or_default()
-        }
-    };
     let mut made = 0;
-    for destination in destinations.iter().filter(|name| state.destinations.contains(name)) {
+    for destination in &destinations(&state, &event, &form) {
         if let Some(delivery) = state.store.redeliver(id, destination).await? {
             tell(&state, &delivery).await;
             made += 1;
         }
     }
     Ok(after(form.back(), if made > 0 { Done::Replayed } else { Done::NowhereToReplay }))
+}
+
+/// Delivers an event with other bytes than the stored ones.
+pub(super) async fn edit(
+    State(state): Admin,
+    Extension(principal): Extension<Principal>,
+    Path(id): Path<String>,
+    body: bytes::Bytes,
+) -> Shown {
+    let form = Form::read(&body);
+    let id: EventId = id.parse().map_err(|_| Trouble::NotFound("event"))?;
+    let event = state.store.event(id).await?.ok_or(Trouble::NotFound("event"))?;
+    let asked = asked(&event, form.field("body"), form.field("headers").unwrap_or_default());
+    let asked = asked.map_err(Trouble::NotEdited)?;
+    let edit = edit::edit(&event, &asked, edit::mark(&state, &principal))
+        .map_err(|error| Trouble::NotEdited(error.to_string()))?;
+    let mut made = 0;
+    for destination in &destinations(&state, &event, &form) {
+        if let Some(delivery) = state.store.redeliver_edited(id, destination, edit.clone()).await? {
+            tell(&state, &delivery).await;
+            made += 1;
+        }
+    }
+    Ok(after(form.back(), if made > 0 { Done::ReplayedEdited } else { Done::NowhereToReplay }))
+}
+
+/// Where a form wants an event delivered: what it names, or wherever the event's source delivers.
+fn destinations(state: &AdminState, event: &StoredEvent, form: &Form) -> Vec<DestinationName> {
+    let in_force = state.in_force();
+    let mut wanted: Vec<DestinationName> = match form.field("destination") {
+        Some(name) => name.parse().into_iter().collect(),
+        None => {
+            let source = in_force.sources.iter().find(|source| source.name == event.record().source);
+            source.map(|source| source.deliver.clone()).unwrap_or_default()
+        }
+    };
+    wanted.retain(|name| in_force.destinations.contains(name));
+    wanted
 }
 
 /// Has a delivery tried now.

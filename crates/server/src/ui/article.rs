@@ -3,12 +3,13 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 use hookhouse_core::store::{Cursor, DeliveryQuery, EventQuery};
-use hookhouse_core::{EventId, StoreError, StoredEvent, Timestamp};
+use hookhouse_core::{Delivery, EventId, StoreError, StoredEvent, Timestamp};
 
 use super::event::body::{BodyForm, BodyView, Shape};
 use super::event::checks::{self, Check};
 use super::event::curl;
 use super::event::diff::Diff;
+use super::event::edit::{EditShown, Editable};
 use super::event::timeline::{self, Step};
 use super::live;
 use super::moment::{self, Moment};
@@ -19,6 +20,9 @@ use crate::admin::view::{AnswerView, EventView};
 
 /// The deliveries that an event is shown with, at most.
 const MOST_DELIVERIES: usize = 200;
+
+/// The edited replays that an event is shown with, at most.
+const MOST_EDITS: usize = 5;
 
 /// How many pages of a store are looked at for an earlier event of a type.
 const LOOKS: usize = 5;
@@ -45,6 +49,8 @@ pub(super) struct Article {
     answer: Option<AnswerShown>,
     destinations: Vec<String>,
     delivers: bool,
+    editable: Editable,
+    edits: Vec<EditShown>,
     curl: curl::Line,
     previous: Option<String>,
     diff: Option<Diff>,
@@ -81,9 +87,11 @@ impl Article {
         let query = DeliveryQuery { event: Some(id), limit: MOST_DELIVERIES, ..DeliveryQuery::default() };
         let deliveries = state.store.deliveries(&query).await?.items;
         let attempts = state.store.attempts(id).await?;
+        let edits = edits(state, &deliveries, now).await?;
         let answer = state.store.answer(id).await?;
         let previous = previous(state, &event).await?;
-        let source = state.sources.iter().find(|source| source.name == event.record().source);
+        let in_force = state.in_force();
+        let source = in_force.sources.iter().find(|source| source.name == event.record().source);
         let view = EventView::of(&event, false);
         let record = event.record();
         let diff = previous.as_ref().filter(|_| compared).map(|previous| Diff::between(previous, &event));
@@ -98,13 +106,21 @@ impl Article {
             received: Moment::new(record.received_at, now),
             size: moment::bytes(event.body().len() as u64),
             checks: checks::of(&event, source.map(|source| &**source), answer.as_ref()),
-            timeline: timeline::of(&event, &attempts, answer.as_ref(), source.map(|source| &**source)),
+            timeline: timeline::of(
+                &event,
+                &attempts,
+                &deliveries,
+                answer.as_ref(),
+                source.map(|source| &**source),
+            ),
             body: BodyView::of(event.body(), record.request.headers.one("content-type").ok().flatten(), form),
             headers: view.headers,
             deliveries: deliveries.iter().map(|delivery| DeliveryRow::of(delivery, now)).collect(),
             attempts: attempts.iter().map(|attempt| AttemptRow::of(attempt, now)).collect(),
             answer: answer.map(AnswerShown::of),
-            destinations: state.destinations.iter().map(ToString::to_string).collect(),
+            destinations: in_force.destinations.iter().map(ToString::to_string).collect(),
+            editable: Editable::of(&event),
+            edits,
             delivers: source.is_some_and(|source| !source.deliver.is_empty()),
             curl: curl::Line::of(&event, &state.base_of(source.map(|source| &**source))),
             previous: previous.map(|previous| previous.id().to_string()),
@@ -112,6 +128,20 @@ impl Article {
             back: back.to_owned(),
         })
     }
+}
+
+/// What the newest edited replays sent.
+async fn edits(
+    state: &AdminState,
+    deliveries: &[Delivery],
+    now: Timestamp,
+) -> Result<Vec<EditShown>, StoreError> {
+    let mut edits = Vec::new();
+    for delivery in deliveries.iter().filter(|delivery| delivery.edited.is_some()).take(MOST_EDITS) {
+        let edit = state.store.edit(&delivery.id).await?;
+        edits.extend(edit.map(|edit| EditShown::of(&delivery.id, &edit, now)));
+    }
+    Ok(edits)
 }
 
 impl AnswerShown {
@@ -152,7 +182,9 @@ async fn previous(
     for _ in 0..LOOKS {
         let page = state.store.events(&query).await?;
         if let Some(found) = page.items.into_iter().next() {
-            return Ok(Some(found).filter(|found| found.sequence() < event.sequence()));
+            // A type of a sender's may have a star in it, and then it asks for others too.
+            let is_of_type = found.record().event_type == record.event_type;
+            return Ok(Some(found).filter(|found| is_of_type && found.sequence() < event.sequence()));
         }
         match page.next {
             Some(next) => query.cursor = Some(next),
@@ -208,6 +240,16 @@ mod tests {
             }),
             destinations: vec![text()],
             delivers: true,
+            editable: Editable::Text(text()),
+            edits: vec![EditShown {
+                delivery: text(),
+                round: 1,
+                destination: text(),
+                by: text(),
+                at: Moment::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
+                headers: pairs(),
+                body: body(),
+            }],
             curl: curl::Line { command: text(), incomplete: true, body_in_file: true },
             previous: Some(text()),
             diff: Some(Diff::specimen(plain)),

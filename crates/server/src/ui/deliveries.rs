@@ -79,7 +79,8 @@ pub(super) async fn deliveries(State(state): Admin, visit: Visit, Asked(asked): 
         words: state_word(choice).to_owned(),
         chosen: wanted == Some(choice),
     });
-    let destinations = state.destinations.iter().map(|name| Choice {
+    let in_force = state.in_force();
+    let destinations = in_force.destinations.iter().map(|name| Choice {
         value: name.to_string(),
         words: name.to_string(),
         chosen: to.as_ref() == Some(name),

@@ -92,7 +92,13 @@ impl Card {
             chart: Sparkline::new(("tries that went well", &good), ("that failed", &bad)),
             success: Share::new(delivered, delivered + failed, "of tries went well"),
             paused: standing.is_some_and(|standing| standing.paused),
-            sources: state.sources.iter().filter(gets).map(|source| source.name.to_string()).collect(),
+            sources: state
+                .in_force()
+                .sources
+                .iter()
+                .filter(gets)
+                .map(|source| source.name.to_string())
+                .collect(),
         }
     }
 }

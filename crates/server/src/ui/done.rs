@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Done {
     Replayed,
+    ReplayedEdited,
     NowhereToReplay,
     Retried,
     NotRetried,
@@ -21,8 +22,9 @@ pub(super) enum Done {
 }
 
 impl Done {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Replayed,
+        Self::ReplayedEdited,
         Self::NowhereToReplay,
         Self::Retried,
         Self::NotRetried,
@@ -46,6 +48,7 @@ impl Done {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Replayed => "replayed",
+            Self::ReplayedEdited => "replayed-edited",
             Self::NowhereToReplay => "nowhere",
             Self::Retried => "retried",
             Self::NotRetried => "not-retried",
@@ -67,6 +70,9 @@ impl Done {
     pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::Replayed => "Replay is on its way: a new delivery of the stored bytes, due now.",
+            Self::ReplayedEdited => {
+                "Replay is on its way: a new delivery of what you edited, marked as edited, due now."
+            }
             Self::NowhereToReplay => "Nothing was replayed: there is no such destination.",
             Self::Retried => "The delivery is due now.",
             Self::NotRetried => {
@@ -95,6 +101,7 @@ impl Done {
         matches!(
             self,
             Self::Replayed
+                | Self::ReplayedEdited
                 | Self::Retried
                 | Self::Cancelled
                 | Self::RetriedAll

@@ -59,6 +59,8 @@ struct Hour {
     refused: u64,
     refused_words: String,
     chart: Sparkline,
+    /// Since when it counts everything, where that is not the whole hour.
+    since: Option<Moment>,
 }
 
 /// A line to try.
@@ -186,6 +188,7 @@ impl Hour {
             refused,
             refused_words: moment::count(refused),
             chart: Sparkline::new(("events", &accepted), ("refused", &intake.refused)),
+            since: state.pulse.whole_since(now).map(|since| Moment::new(since, now)),
         }
     }
 }
@@ -212,7 +215,7 @@ fn address(search: &str, before: Option<u64>, event: Option<EventId>) -> String 
 fn tries(state: &AdminState) -> Vec<Try> {
     let mut tries = Vec::new();
     let mut known = Vec::new();
-    for source in &state.sources {
+    for source in &state.in_force().sources {
         let provider = source.provider.as_str();
         if known.contains(&provider) {
             continue;
@@ -269,6 +272,7 @@ mod tests {
                 refused: 2,
                 refused_words: text(),
                 chart: Sparkline::new(("events", &[0; MINUTES]), ("refused", &[0; MINUTES])),
+                since: Some(Moment::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH)),
             },
             article: None,
             older: Some(text()),

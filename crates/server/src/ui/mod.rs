@@ -20,6 +20,8 @@ mod done;
 mod door;
 mod event;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod hostile;
 mod issues;
@@ -63,6 +65,7 @@ pub(crate) fn router() -> Router<Arc<AdminState>> {
         .route("/refusals", get(refusals::refusals))
         .route("/status", get(status::status))
         .route("/events/{id}/replay", post(action::replay))
+        .route("/events/{id}/edit", post(action::edit))
         .route("/deliveries/{id}/retry", post(action::retry))
         .route("/deliveries/{id}/cancel", post(action::cancel))
         .route("/issues/retry", post(issues::retry))

@@ -15,9 +15,11 @@ impl AdminState {
     pub(super) fn base_of(&self, source: Option<&Source>) -> String {
         match source.and_then(|source| source.public_url.as_ref()) {
             Some(url) => url.to_string(),
-            None => {
-                self.ingress.first().map_or_else(String::new, |address| format!("http://{}", near(*address)))
-            }
+            None => self
+                .in_force()
+                .ingress
+                .first()
+                .map_or_else(String::new, |address| format!("http://{}", near(*address))),
         }
     }
 

@@ -80,6 +80,7 @@ pub(super) async fn refusals(State(state): Admin, visit: Visit, Asked(asked): As
     let recent = state.store.refusals(&RefusalQuery { limit: COUNTED, ..query }).await?.items;
     page(&RefusalsPage {
         sources: state
+            .in_force()
             .sources
             .iter()
             .map(|source| (source.name.to_string(), wanted.as_ref() == Some(&source.name)))

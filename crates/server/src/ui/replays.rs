@@ -79,8 +79,14 @@ pub(super) async fn replays(State(state): Admin, visit: Visit, Asked(wish): Aske
         (name, is)
     };
     page(&ReplaysPage {
-        sources: state.sources.iter().map(|source| chosen(source.name.to_string(), &wish.source)).collect(),
+        sources: state
+            .in_force()
+            .sources
+            .iter()
+            .map(|source| chosen(source.name.to_string(), &wish.source))
+            .collect(),
         destinations: state
+            .in_force()
             .destinations
             .iter()
             .map(|name| chosen(name.to_string(), &wish.destination))
@@ -112,7 +118,7 @@ pub(super) async fn order(
         count: None,
     };
     let order = wish.order(state.clock.now()).map_err(|what| Trouble::BadRequest(what.to_owned()))?;
-    if order.destination.as_ref().is_some_and(|name| !state.destinations.contains(name)) {
+    if order.destination.as_ref().is_some_and(|name| !state.in_force().destinations.contains(name)) {
         return Err(Trouble::NotFound("destination"));
     }
     let ordered = state.replays.order(order, &principal.token).await?;

@@ -67,6 +67,8 @@ pub(super) struct DeliveryRow {
     pub(super) overdue: bool,
     pub(super) reason: Option<&'static str>,
     pub(super) last: Option<AttemptRow>,
+    /// Who edited what it sends, and when.
+    pub(super) edited: Option<(String, Moment)>,
     pub(super) may_retry: bool,
     pub(super) may_cancel: bool,
 }
@@ -91,6 +93,7 @@ impl DeliveryRow {
                 hookhouse_core::DeadReason::Rejected => "the destination will never take it",
             }),
             last: delivery.last_attempt.as_ref().map(|attempt| AttemptRow::of(attempt, now)),
+            edited: delivery.edited.as_ref().map(|mark| (mark.by.clone(), Moment::new(mark.at, now))),
             may_retry: delivery.state.after(DeliveryMove::Retry).is_some(),
             may_cancel: delivery.state.after(DeliveryMove::Cancel).is_some(),
         }
@@ -170,6 +173,7 @@ impl DeliveryRow {
             overdue: true,
             reason: Some("every try failed"),
             last: None,
+            edited: Some((text(), Moment::new(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH))),
             may_retry: true,
             may_cancel: true,
         }

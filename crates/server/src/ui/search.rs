@@ -25,7 +25,7 @@ pub(super) struct Search {
 /// The keys, for the page to list.
 pub(super) const KEYS: [(&str, &str); 5] = [
     ("source:x", "one source"),
-    ("type:post.create", "one type"),
+    ("type:post.create", "one type; `post.*` for all that begin so"),
     ("verified:no", "what nothing vouches for"),
     ("after:2h", "from two hours ago on; a date as well"),
     ("before:2026-11-22", "until a day began; a length of time as well"),

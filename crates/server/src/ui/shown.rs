@@ -21,6 +21,7 @@ pub(super) type Shown = Result<Response, Trouble>;
 pub(super) enum Trouble {
     NotFound(&'static str),
     BadRequest(String),
+    NotEdited(String),
     Forbidden,
     Store(StoreError),
     Internal,
@@ -36,7 +37,7 @@ impl Trouble {
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(_) | Self::NotEdited(_) => StatusCode::BAD_REQUEST,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Store(StoreError::Read(_)) | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -49,6 +50,11 @@ impl Trouble {
                 format!("There is no such {what}. It may have gone with the retention of the store.")
             }
             Self::BadRequest(why) => format!("That cannot be read: {why}."),
+            Self::NotEdited(why) => {
+                format!(
+                    "Nothing was replayed: {why}. What you wrote is where you came from: go back in your browser."
+                )
+            }
             Self::Forbidden => "Your token may not do this.".to_owned(),
             Self::Store(error) => format!("The store does not answer: {error}."),
             Self::Internal => "The page could not be made.".to_owned(),

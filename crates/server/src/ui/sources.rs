@@ -67,7 +67,7 @@ struct Crc {
 pub(super) async fn sources(State(state): Admin, visit: Visit) -> Shown {
     let now = state.clock.now();
     let mut cards = Vec::new();
-    for source in &state.sources {
+    for source in &state.in_force().sources {
         cards.push(Card::of(&state, source, now).await?);
     }
     let back = visit.here.clone();

@@ -66,7 +66,8 @@ pub(super) async fn status(State(state): Admin, visit: Visit) -> Shown {
     let dead: u64 = backlogs.iter().map(|backlog| backlog.dead).sum();
     let open =
         state.engine.standings().values().filter(|standing| standing.open_until.is_some()).count() as u64;
-    let alerts = state.sources.iter().filter_map(|source| state.webhooks.view(&source.name));
+    let in_force = state.in_force();
+    let alerts = in_force.sources.iter().filter_map(|source| state.webhooks.view(&source.name));
     let alerts = alerts.map(|webhook| webhook.alerts.len() as u64).sum::<u64>();
     let well = |trouble: u64, trouble_words: &str, good: &str| match trouble {
         0 => (Mood::Good, good.to_owned()),
@@ -114,7 +115,7 @@ pub(super) async fn status(State(state): Admin, visit: Visit) -> Shown {
         committed: Timing::of("Commits", &state.pulse.committed()),
         acknowledged: Timing::of("Acknowledgements", &state.pulse.acknowledged()),
         listeners: vec![
-            listener("For senders", state.ingress.iter().map(ToString::to_string).collect(), &seats.ingress),
+            listener("For senders", in_force.places.clone(), &seats.ingress),
             listener("For operators", vec![state.address.to_string()], &seats.admin),
         ],
         certificates: certificates(state.certificates.list(), now),

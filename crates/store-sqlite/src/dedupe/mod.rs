@@ -33,14 +33,11 @@ pub(crate) use compactor::{DedupeWrite, Frozen, Step};
 
 /// The key of an identity within its source.
 fn key(source: &SourceName, identity: &Identity) -> DedupeKey {
-    let mut context = digest::Context::new(&digest::SHA256);
     let name = source.as_str().as_bytes();
     // A name has at most 63 bytes; with its length in front no name and digest read like another pair.
-    context.update(&[name.len() as u8]);
-    context.update(name);
-    context.update(&identity.0);
+    let message = [&[name.len() as u8], name, &identity.0].concat();
     let mut key = [0; 16];
-    key.copy_from_slice(&context.finish().as_ref()[..16]);
+    key.copy_from_slice(&digest::digest(&digest::SHA256, &message).as_ref()[..16]);
     key
 }
 
@@ -98,6 +95,10 @@ pub(crate) type LongestWindow = Arc<AtomicI64>;
 #[derive(Debug)]
 pub(crate) struct Seen {
     recent: Keys,
+    /// The oldest event that they are of.
+    first: u64,
+    /// Up to here, by the file's word, a start need not look for keys.
+    floor: u64,
     frozen: Option<Arc<Frozen>>,
     /// Newest first: where a key is in several, the newest one counts.
     runs: Vec<Arc<Run>>,
@@ -115,8 +116,13 @@ impl Seen {
         run_keys: usize,
         compactor: SyncSender<Arc<Frozen>>,
     ) -> rusqlite::Result<Self> {
+        let floor: Option<i64> = conn
+            .query_row("SELECT value FROM meta WHERE key = 'dedupe_floor'", [], |row| row.get(0))
+            .optional()?;
         let through = runs.iter().map(|run| run.through).max().unwrap_or(0).cast_signed();
+        let through = through.max(floor.unwrap_or(0));
         let mut recent = Keys::default();
+        let mut first = u64::MAX;
         for table in ["dedupe_tail", "events"] {
             let mut select = conn.prepare(&format!(
                 "SELECT id, received, dedupe FROM {table} WHERE sequence > ?1 AND dedupe IS NOT NULL ORDER BY sequence"
@@ -124,11 +130,13 @@ impl Seen {
             let mut rows = select.query([through])?;
             while let Some(row) = rows.next()? {
                 let original = Original { id: EventId::from_bytes(row.get(0)?), received: row.get(1)? };
+                first = first.min(original.id.position());
                 let keys = row.get_ref(2)?.as_blob().unwrap_or_default().as_chunks::<16>().0;
                 recent.extend(keys.iter().map(|key| (u128::from_be_bytes(*key), original)));
             }
         }
-        Ok(Self { recent, frozen: None, runs, run_keys, longest, compactor })
+        let floor = through.cast_unsigned();
+        Ok(Self { recent, first, floor, frozen: None, runs, run_keys, longest, compactor })
     }
 
     /// Whether an event received at `received` is a repeat of one that is not older than `window`: its request is
@@ -183,7 +191,23 @@ impl Seen {
 
     /// Notes a new event. It counts from now on, committed or not: whoever repeats it is answered after its commit.
     pub(crate) fn remember(&mut self, key: &DedupeKey, original: Original) {
+        if self.recent.is_empty() {
+            self.first = original.id.position();
+        }
         self.recent.insert(u128::from_be_bytes(*key), original);
+    }
+
+    /// Keeps, now and then, up to where the next start need not look for keys: what came before is in runs, or has none. Part
+    /// of a transaction before which `head` was the newest event; should it fail, the next start looks at a little more.
+    pub(crate) fn keep_floor(&mut self, conn: &Connection, head: u64) -> rusqlite::Result<()> {
+        let floor = if self.recent.is_empty() { head } else { self.first.saturating_sub(1) };
+        if self.frozen.is_some() || floor < self.floor.saturating_add(self.run_keys as u64 / 8) {
+            return Ok(());
+        }
+        self.floor = floor;
+        conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('dedupe_floor', ?1)")?
+            .execute([floor.cast_signed()])?;
+        Ok(())
     }
 
     /// Takes back what a batch noted that was not committed.
@@ -206,7 +230,10 @@ impl Seen {
 
     /// Hands the recent keys to the compactor when there are enough of them. `head` is the newest committed event.
     pub(crate) fn freeze_when_full(&mut self, head: u64) {
-        if self.recent.len() < self.run_keys || self.frozen.is_some() {
+        // Few keys among many events without any: a start would have to read them all to find those.
+        let is_sparse =
+            !self.recent.is_empty() && head.saturating_sub(self.first) >= 2 * self.run_keys as u64;
+        if (self.recent.len() < self.run_keys && !is_sparse) || self.frozen.is_some() {
             return;
         }
         let frozen = Arc::new(Frozen { keys: std::mem::take(&mut self.recent), through: head });

@@ -162,3 +162,34 @@ fn frozen_keys_are_known_and_the_newest_original_counts() {
         "a batch that failed leaves the frozen ones"
     );
 }
+
+#[tokio::test]
+async fn a_start_does_not_look_for_keys_where_there_are_none() {
+    let here = Here::new();
+    let store = here.open_with(|options| options.tuning.run_keys = 16);
+    let floor = || -> Option<i64> {
+        let kept = "SELECT max(value) FROM meta WHERE key = 'dedupe_floor'";
+        here.file().query_row(kept, [], |row| row.get(0)).unwrap()
+    };
+    for number in 0..20 {
+        append(&store, here.bed.event("inbox", &number.to_string())).await;
+    }
+    assert!(floor().is_some_and(|floor| (15..20).contains(&floor)), "{:?}", floor());
+    append(&store, here.bed.signed("x", 1, HOUR)).await;
+    for number in 0..20 {
+        append(&store, here.bed.event("inbox", &number.to_string())).await;
+    }
+    assert!(floor().is_some_and(|floor| floor <= 20), "the event with a key is to be found: {:?}", floor());
+    let after = here.as_after_a_crash();
+    let repeat = after.open().append(after.bed.signed("x", 1, HOUR)).await;
+    assert!(matches!(repeat, Ok(Receipt::Duplicate { .. })), "{repeat:?}");
+    // One key among many events without any becomes a run of its own.
+    eventually("a run with the one key", async || {
+        append(&store, here.bed.event("inbox", "more")).await;
+        floor().is_some_and(|floor| floor > 21)
+    })
+    .await;
+    let after = here.as_after_a_crash();
+    let repeat = after.open().append(after.bed.signed("x", 1, HOUR)).await;
+    assert!(matches!(repeat, Ok(Receipt::Duplicate { .. })), "{repeat:?}");
+}

@@ -151,3 +151,60 @@ async fn a_flipped_bit_is_reported_and_never_served() {
     assert_idle(&store, "app").await;
     assert!(matches!(store.append(here.bed.event("inbox", "4")).await, Ok(Receipt::Stored { .. })));
 }
+
+#[tokio::test]
+async fn a_row_that_is_no_row_any_more_is_reported_and_the_others_are_served() {
+    let here = Here::new();
+    let store = here.open();
+    store.subscribe(&[wants("app", &["inbox"])]).await.unwrap();
+    let mut ids = Vec::new();
+    for text in ["first", "second", "third"] {
+        ids.push(append(&store, here.bed.event("inbox", &text.repeat(50))).await);
+    }
+    store.close().await;
+    let file = here.folder.path().join("hookhouse.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // A row is its length, its number, the length of its head, its head, its values, of which the id is the first. With a
+    // length of nothing, and no head, it reads as NULLs.
+    let id = bytes.windows(16).position(|window| window == ids[1].as_bytes()).unwrap();
+    let head = (id - 30..id).rev().find(|at| usize::from(bytes[*at]) == id - at).unwrap();
+    assert_eq!(bytes[head - 1], 2, "its number");
+    bytes[head - 3..head - 1].copy_from_slice(&[0x80, 0]);
+    bytes[head] = 0;
+    std::fs::write(&file, bytes).unwrap();
+    let store = here.open();
+    store.subscribe(&[wants("app", &["inbox"])]).await.unwrap();
+    assert_eq!(bodies(&store).await, ["first".repeat(50), "third".repeat(50)]);
+    assert!(matches!(store.event(ids[1]).await, Err(StoreError::Read(why)) if why.contains("damaged")));
+    assert_eq!(leases(&store, "app", 2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_start_that_changes_nothing_writes_nothing() {
+    let here = Here::new();
+    let store = here.open();
+    let wishes = [wants("app", &["inbox"]), wants("other", &["inbox"])];
+    store.subscribe(&wishes).await.unwrap();
+    append(&store, here.bed.event("inbox", "1")).await;
+    store.close().await;
+    // So that it can start on a full disk.
+    let store = here.open();
+    let watcher = here.file();
+    let version = || -> i64 { watcher.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap() };
+    let before = version();
+    store.subscribe(&wishes).await.unwrap();
+    assert_eq!(version(), before);
+    store.subscribe(&wishes[..1]).await.unwrap();
+    assert_ne!(version(), before, "one was called off");
+}
+
+/// Found by fuzzing: the checksum of a row did not cover the peer, so that another one was shown.
+#[tokio::test]
+async fn a_changed_peer_is_reported_and_never_served() {
+    let here = Here::new();
+    let store = here.open();
+    let id = append(&store, here.bed.event("inbox", "first")).await;
+    store.close().await;
+    here.file().execute("UPDATE events SET peer = '203.0.113.99'", []).unwrap();
+    assert!(matches!(here.open().event(id).await, Err(StoreError::Read(why)) if why.contains("damaged")));
+}

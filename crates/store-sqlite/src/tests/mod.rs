@@ -1,7 +1,11 @@
 //! What the contract suite cannot see from outside: sizes, files, and what happens when the disk does not play along.
 
+mod audit;
+mod backup;
+mod clock;
 mod dedupe;
 mod disk;
+mod encryption;
 mod opening;
 mod writing;
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use hookhouse_core::delivery::Next;
 use hookhouse_core::store::EventQuery;
-use hookhouse_core::{EventStore, StoreError, SystemClock};
+use hookhouse_core::{
+    AttemptOutcome, DeliveryId, Edit, Edited, EventStore, Headers, StoreError, SystemClock,
+};
 use hookhouse_testkit::store_contract::{append, assert_idle, lease, leases, request, settle, wants};
 
 use super::{Here, bodies};
-use crate::{OpenError, Options, SqliteStore};
+use crate::{Encryption, OpenError, Options, SqliteStore};
 
 fn open(options: Options) -> Result<SqliteStore, OpenError> {
     SqliteStore::open(options, Arc::new(SystemClock))
@@ -101,7 +103,7 @@ async fn another_format_is_refused_by_number() {
     here.open().close().await;
     here.file().pragma_update(None, "user_version", 99).unwrap();
     for refused in [open(here.options(|_| {})), SqliteStore::open_read_only(here.folder.path())] {
-        assert!(matches!(refused, Err(OpenError::WrongFormat { found: 99, supported: 2 })), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::WrongFormat { found: 99, supported: 4 })), "{refused:?}");
     }
 }
 
@@ -147,4 +149,84 @@ async fn format_1_is_read_without_writing() {
     assert_eq!(reader.answer(page.items[0].id()).await, Ok(None));
     let version: i64 = here.file().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 1);
+}
+
+/// The second format has answers, and no place for edits yet. It stays readable for ever, too.
+#[tokio::test]
+async fn format_2_is_read() {
+    let here = Here::new();
+    here.file().execute_batch(include_str!("format-2.sql")).unwrap();
+    let reader = SqliteStore::open_read_only(here.folder.path()).unwrap();
+    let page = reader.events(&EventQuery { limit: 10, ..EventQuery::default() }).await.unwrap();
+    assert_eq!(page.items.len(), 5, "every checksum holds");
+    let relayed = page.items[0].id();
+    let replay = DeliveryId { event: relayed, destination: "app".parse().unwrap(), round: 1 };
+    assert_eq!(reader.edit(&replay).await, Ok(None));
+    drop(reader);
+    let version =
+        || here.file().pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(version(), 2, "reading an old file does not change it");
+
+    let store = here.open();
+    assert_eq!(version(), 4);
+    store.subscribe(&[wants("app", &["inbox", "x"])]).await.unwrap();
+    assert_eq!(store.answer(relayed).await.unwrap().unwrap().body, "<Response/>");
+    assert_eq!(super::dead_ones(&store).await.len(), 1);
+    let mark = Edited { by: "root".to_owned(), at: here.bed.now() };
+    let edit = Edit { mark, headers: Headers::default(), body: "edited".into() };
+    let made = store.redeliver_edited(relayed, &replay.destination, edit.clone()).await;
+    assert_eq!(made, Ok(Some(replay.clone())));
+    assert_eq!(store.edit(&replay).await, Ok(Some(edit)));
+    assert_eq!(lease(&store, "app").await.event.body(), "edited");
+}
+
+/// A flipped bit in an edit is reported; the stored bytes are not sent in its place.
+#[tokio::test]
+async fn a_damaged_edit_is_not_served() {
+    let here = Here::new();
+    let store = here.open();
+    store.subscribe(&[wants("app", &[])]).await.unwrap();
+    let id = append(&store, here.bed.event("inbox", "as received")).await;
+    let mark = Edited { by: "root".to_owned(), at: here.bed.now() };
+    let edit = Edit { mark, headers: Headers::default(), body: "edited".into() };
+    let made = store.redeliver_edited(id, &"app".parse().unwrap(), edit).await.unwrap().unwrap();
+    store.close().await;
+    here.file().execute("UPDATE edits SET body = x'656469746564657221'", []).unwrap();
+    let store = here.open();
+    store.subscribe(&[wants("app", &[])]).await.unwrap();
+    assert_idle(&store, "app").await;
+    assert!(matches!(store.edit(&made).await, Err(StoreError::Read(_))));
+}
+
+/// The third format has edits, and nothing in it is encrypted. It stays readable for ever, too.
+#[tokio::test]
+async fn format_3_is_read() {
+    let here = Here::new();
+    here.file().execute_batch(include_str!("format-3.sql")).unwrap();
+    let look = async |store: &SqliteStore| {
+        let page = store.events(&EventQuery { limit: 10, ..EventQuery::default() }).await.unwrap();
+        let [_, dead, _, relayed] = &page.items[..] else { panic!("four, each with a checksum that holds") };
+        assert_eq!(
+            (&relayed.body()[..], &relayed.record().request.target[..]),
+            (&b"relayed"[..], "/relayed?q=1")
+        );
+        assert_eq!(store.answer(relayed.id()).await.unwrap().unwrap().body, "<Response/>");
+        let said = store.attempts(dead.id()).await.unwrap();
+        let refused = AttemptOutcome::Refused { status: 409, answer: "no: dead".to_owned() };
+        assert!(said.iter().any(|attempt| attempt.outcome == refused), "{said:?}");
+        let replay = DeliveryId { event: dead.id(), destination: "app".parse().unwrap(), round: 1 };
+        assert_eq!(store.edit(&replay).await.unwrap().unwrap().body, "edited bytes");
+        assert_eq!(store.stats().await.unwrap().events, 4);
+    };
+    look(&SqliteStore::open_read_only(here.folder.path()).unwrap()).await;
+    let file = crate::database(here.folder.path());
+    assert_eq!(crate::audit(&file, &Encryption::default(), &mut |_| {}).unwrap().damaged, 0);
+    let version =
+        || here.file().pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(version(), 3, "reading an old file does not change it");
+    let store = here.open();
+    look(&store).await;
+    assert_eq!(version(), 4);
+    store.close().await;
+    look(&here.open()).await;
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::canary::{Canary, sightings};
 use super::{Connection, eventually, request, send};
 
 /// A server that runs, and what it was started with.
@@ -16,6 +17,8 @@ use super::{Connection, eventually, request, send};
 pub struct House {
     folder: TempDir,
     variables: Vec<(String, String)>,
+    /// How many the server may have open; `None` for as many as we may.
+    descriptors: Option<u32>,
     child: Option<Child>,
     log: Arc<Mutex<Vec<String>>>,
     /// Where it takes webhooks.
@@ -37,25 +40,43 @@ pub fn hookhouse() -> Command {
 impl House {
     /// Starts a server with a configuration; its listeners take any free ports.
     pub fn start(config: &str, variables: &[(&str, &str)]) -> Self {
-        Self::started(config, variables, "/readyz")
+        Self::started(config, variables, |_| {}, "/readyz", None)
+    }
+
+    /// The same, with files in its folder that the configuration speaks of.
+    pub fn start_with(config: &str, variables: &[(&str, &str)], prepare: impl FnOnce(&Path)) -> Self {
+        Self::started(config, variables, prepare, "/readyz", None)
     }
 
     /// Starts a server whose store takes nothing, so that it never becomes ready.
     pub fn start_unready(config: &str, variables: &[(&str, &str)]) -> Self {
-        Self::started(config, variables, "/livez")
+        Self::started(config, variables, |_| {}, "/livez", None)
     }
 
-    fn started(config: &str, variables: &[(&str, &str)], when: &str) -> Self {
+    /// Starts a server that may have only so many descriptors open.
+    pub fn start_with_descriptors(most: u32, config: &str, variables: &[(&str, &str)]) -> Self {
+        Self::started(config, variables, |_| {}, "/readyz", Some(most))
+    }
+
+    fn started(
+        config: &str,
+        variables: &[(&str, &str)],
+        prepare: impl FnOnce(&Path),
+        when: &str,
+        descriptors: Option<u32>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut house = Self {
             folder,
             variables: variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            descriptors,
             child: None,
             log: Arc::default(),
             ingress: nowhere,
             admin: nowhere,
         };
+        prepare(house.folder.path());
         house.configure(config);
         house.run_until(when);
         house
@@ -66,9 +87,27 @@ impl House {
         let listen = if config.contains("[server]") { "" } else { "[server]\nlisten = [\"127.0.0.1:0\"]\n" };
         let text = format!(
             "{listen}{config}\n[admin]\nlisten = \"127.0.0.1:0\"\n{}",
-            if config.contains("[store]") { "" } else { "[store]\npath = \"store\"\n" }
+            if config.contains("[store]") { String::new() } else { self.own_store() }
         );
         std::fs::write(self.config_file(), text).expect("the folder is ours");
+    }
+
+    /// Has the server go on with the configuration as it is written now; answers with what it says.
+    pub fn reload(&self) -> (i32, String, String) {
+        self.tell(&["reload"])
+    }
+
+    /// A folder; or, where `HOUSE_STORE` is the address of a NATS server, streams of our own on that.
+    fn own_store(&self) -> String {
+        let folder = "[store]\npath = \"store\"\n".to_owned();
+        let Ok(url) = std::env::var("HOUSE_STORE") else { return folder };
+        let name = self.folder.path().file_name().map(|name| name.to_string_lossy().to_lowercase());
+        let name: String =
+            name.iter().flat_map(|name| name.chars()).filter(char::is_ascii_alphanumeric).collect();
+        format!(
+            "{folder}url = \"{url}\"\nprefix = \"{name}\"\nreplicas = 1\ndurability = \"trusted\"\n\
+                 retention = {{ size = \"64MB\" }}\n"
+        )
     }
 
     /// Starts the server again, and waits until it is ready.
@@ -78,20 +117,7 @@ impl House {
 
     fn run_until(&mut self, when: &str) {
         let _ = std::fs::remove_file(self.store().join("runtime.json"));
-        let mut child = self
-            .command(&["serve", "--log", "debug"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let log = Arc::clone(&self.log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                log.lock().expect("nobody panics with the log").push(line);
-            }
-        });
-        self.child = Some(child);
+        self.child = Some(self.serve(&[]));
         let runtime: Value = eventually("runtime.json", || {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
                 panic!("serve ended with {status}:\n{}", self.log().join("\n"));
@@ -100,11 +126,66 @@ impl House {
         });
         self.ingress = runtime["ingress"][0].as_str().and_then(|a| a.parse().ok()).expect("an address");
         self.admin = runtime["admin"].as_str().and_then(|a| a.parse().ok()).expect("an address");
+        self.wait_until(when);
+    }
+
+    fn serve(&self, more: &[&str]) -> Child {
+        let mut serve = self.command(&["serve"]);
+        // What is logged by default, unless the test says otherwise.
+        if !self.variables.iter().any(|(name, _)| name == "HOOKHOUSE_LOG") {
+            serve.args(["--log", "debug"]);
+        }
+        serve.args(more);
+        if let Some(most) = self.descriptors {
+            let direct = serve;
+            serve = Command::new("sh");
+            serve.args(["-c", &format!("ulimit -n {most} && exec \"$@\""), "sh"]);
+            serve.arg(direct.get_program()).args(direct.get_args()).current_dir(self.folder.path());
+            serve.env_clear().envs(direct.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        }
+        let mut child =
+            serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let stderr = child.stderr.take().expect("stderr is piped");
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                log.lock().expect("nobody panics with the log").push(line);
+            }
+        });
+        child
+    }
+
+    fn wait_until(&self, when: &str) {
         eventually("readiness", || {
             let ask = request("GET", when, &[("Host", "localhost")], b"");
             let mut connection = Connection::open(self.admin).ok()?;
             connection.exchange(&ask).ok().filter(|answer| answer.status == 200)
         });
+    }
+
+    /// Starts another server, which takes over from this one; answers with how this one ended.
+    pub fn take_over(&mut self) -> ExitStatus {
+        let former = self.begin_take_over();
+        self.end_take_over(former)
+    }
+
+    /// Starts another server, which takes over from this one; answers with this one, which goes.
+    pub fn begin_take_over(&mut self) -> Child {
+        let successor = self.serve(&["--take-over"]);
+        self.child.replace(successor).expect("the server runs")
+    }
+
+    /// Waits until the former server has ended, and the other one is ready.
+    pub fn end_take_over(&mut self, mut former: Child) -> ExitStatus {
+        let ended = eventually("the former server to end", || {
+            let successor = self.child.as_mut().expect("it was just started");
+            if let Some(status) = successor.try_wait().expect("it is our child") {
+                panic!("the successor ended with {status}:\n{}", self.log().join("\n"));
+            }
+            former.try_wait().expect("it is our child")
+        });
+        self.wait_until("/readyz");
+        ended
     }
 
     /// A command of the binary, in the house's folder, with its secrets.
@@ -194,5 +275,26 @@ impl House {
 impl Drop for House {
     fn drop(&mut self) {
         self.kill();
+        if !std::thread::panicking() {
+            self.no_secret_is_in_the_log();
+        }
     }
 }
+
+impl House {
+    /// What a house is given in variables are its secrets, in every test.
+    fn no_secret_is_in_the_log(&self) {
+        let log = self.log().join("\n");
+        let secrets: Vec<_> = self
+            .variables
+            .iter()
+            .filter(|(name, value)| value.len() >= 16 && !NO_SECRETS.contains(&name.as_str()))
+            .map(|(name, value)| Canary::new(name, value.as_bytes()))
+            .collect();
+        let seen = sightings(&secrets, log.as_bytes());
+        assert!(seen.is_empty(), "secrets are in the log: {seen:?}");
+    }
+}
+
+/// Variables that hold something else.
+const NO_SECRETS: [&str; 4] = ["HOOKHOUSE_LOG", "HOME", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY"];

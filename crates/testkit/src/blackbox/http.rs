@@ -39,7 +39,11 @@ impl Answer {
 
 impl Connection {
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        Self::over(TcpStream::connect(address)?)
+    }
+
+    /// Over a stream that was opened elsewhere.
+    pub fn over(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(super::PATIENCE * 2))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::new(), headless: false })

@@ -8,7 +8,7 @@ use hookhouse_core::delivery::{Delivery, DeliveryMove, Next, Settled, Settlement
 use hookhouse_core::event::Record;
 use hookhouse_core::store::{LeaseRequest, StateEntry};
 use hookhouse_core::{
-    Answer, Attempt, AttemptNumber, DeadReason, DeliveryId, DeliveryState, DestinationName, EventId,
+    Answer, Attempt, AttemptNumber, DeadReason, DeliveryId, DeliveryState, DestinationName, Edit, EventId,
     Identity, Lease, LeaseToken, Sequence, SourceName, StoredEvent, StoredRefusal, Timestamp,
 };
 use tokio::time::Instant;
@@ -32,6 +32,7 @@ pub(super) struct State {
     pub(super) deliveries: Vec<Row>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) answers: HashMap<EventId, Answer>,
+    pub(super) edits: HashMap<DeliveryId, Edit>,
     pub(super) values: HashMap<String, StateEntry>,
     pub(super) last_token: u64,
     pub(super) last_revision: u64,
@@ -127,6 +128,7 @@ impl Row {
             due_at: self.due_at.filter(|_| self.state == DeliveryState::Waiting),
             reason: self.reason.filter(|_| self.state == DeliveryState::Dead),
             last_attempt: self.last_attempt.clone(),
+            edited: self.event.record().provenance.edited.clone(),
         }
     }
 }
@@ -168,6 +170,7 @@ impl State {
         self.deliveries.retain(|row| !removed.contains(&row.id.event));
         self.attempts.retain(|attempt| !removed.contains(&attempt.delivery.event));
         self.answers.retain(|event, _| !removed.contains(event));
+        self.edits.retain(|delivery, _| !removed.contains(&delivery.event));
     }
 
     pub(super) fn is_waited_for(&self, event: EventId) -> bool {
@@ -182,6 +185,31 @@ impl State {
 
     pub(super) fn find(&self, id: EventId) -> Option<&Arc<StoredEvent>> {
         self.events.iter().find(|event| event.id() == id)
+    }
+
+    /// Makes a delivery of its own.
+    pub(super) fn redeliver(
+        &mut self,
+        event: EventId,
+        destination: &DestinationName,
+        edit: Option<Edit>,
+    ) -> Option<DeliveryId> {
+        let event = self.find(event).cloned()?;
+        let rounds = self
+            .deliveries
+            .iter()
+            .filter(|row| row.id.event == event.id() && row.id.destination == *destination)
+            .map(|row| row.id.round);
+        let round = rounds.max().unwrap_or(0) + 1;
+        let siblings = siblings(&self.deliveries, event.id());
+        let sent = edit.as_ref().map_or_else(|| Arc::clone(&event), |edit| Arc::new(edit.of(&event)));
+        let row = Row::new(sent, destination.clone(), round, siblings);
+        let id = row.id.clone();
+        if let Some(edit) = edit {
+            self.edits.insert(id.clone(), edit);
+        }
+        self.deliveries.push(row);
+        Some(id)
     }
 
     /// Takes due deliveries: exceptions by their due time, then fresh ones in log order.
@@ -257,7 +285,7 @@ impl State {
     }
 }
 
-pub(super) fn siblings(deliveries: &[Row], event: EventId) -> usize {
+fn siblings(deliveries: &[Row], event: EventId) -> usize {
     deliveries.iter().filter(|row| row.id.event == event).count()
 }
 

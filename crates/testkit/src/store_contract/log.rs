@@ -227,6 +227,10 @@ pub async fn pages_are_filtered(bed: Bed) {
     assert_eq!(all_bodies(&*store, both).await, ["3", "6"]);
     let tweets = EventQuery { event_type: Some("tweet_create_events".to_owned()), ..query() };
     assert_eq!(all_bodies(&*store, tweets).await.len(), 1);
+    for (pattern, count) in [("tweet_*", 1), ("*_events", 1), ("*", 1), ("follow_*", 0)] {
+        let some = EventQuery { event_type: Some(pattern.to_owned()), ..query() };
+        assert_eq!(all_bodies(&*store, some).await.len(), count, "{pattern}");
+    }
     let other = EventQuery { event_type: Some("follow_events".to_owned()), ..query() };
     assert!(all_bodies(&*store, other).await.is_empty());
     let verified = |wanted| EventQuery { verified: Some(wanted), ..query() };

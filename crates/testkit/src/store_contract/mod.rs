@@ -247,11 +247,30 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
     assert!(tokio::time::timeout(LONG, wait).await.is_ok(), "in vain: {what}");
 }
 
-/// Makes a test of every rule, for the place that an expression makes.
+/// Makes a test of every rule, for the place that an expression makes; with `in turn` instead a
+/// function `every_rule` that tries one after the other, where places are dear, each in a new one.
 #[macro_export]
 macro_rules! store_contract {
-    ($place:expr) => {
-        $crate::store_contract! { $place =>
+    (@each $place:expr => $($part:ident: $($rule:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $rule() {
+                $crate::store_contract::$part::$rule($crate::store_contract::Bed::new($place)).await;
+            }
+        )+)+
+    };
+    (@in_turn $place:expr => $($part:ident: $($rule:ident),+;)+) => {
+        async fn every_rule<P: $crate::store_contract::Place>(place: impl Fn() -> P) {
+            $($(
+                println!("{}", stringify!($rule));
+                let bed = $crate::store_contract::Bed::new(place());
+                Box::pin($crate::store_contract::$part::$rule(bed)).await;
+            )+)+
+        }
+    };
+    (in turn) => { $crate::store_contract! { @rules in_turn () } };
+    (@rules $how:ident $place:expr) => {
+        $crate::store_contract! { @$how $place =>
             log: events_come_back_byte_for_byte, events_survive_a_crash, places_and_ids_grow,
                 ids_grow_when_the_clock_is_set_back, only_the_exact_id_finds_an_event,
                 an_answer_is_kept_beside_its_event, a_later_answer_replaces_an_earlier_one,
@@ -273,20 +292,15 @@ macro_rules! store_contract {
                 settlements_are_answered_in_order;
             operators: a_retry_says_what_became_of_it, a_cancelled_delivery_rests_until_it_is_retried,
                 a_delivery_cancelled_ahead_and_retried_comes_once, a_replay_is_a_delivery_of_its_own,
-                a_replay_wakes_a_waiting_lease, attempts_are_listed_in_order, deliveries_are_listed_newest_first,
+                an_edited_replay_sends_what_was_edited, a_replay_wakes_a_waiting_lease, attempts_are_listed_in_order, deliveries_are_listed_newest_first,
                 deliveries_are_filtered, backlogs_are_counted, states_are_compared_and_set,
                 refusals_are_listed_newest_first, refusing_never_waits;
-            retention: age_takes_what_is_done_and_nothing_else, an_answer_goes_with_its_event, size_takes_the_oldest_that_are_done,
+            retention: age_takes_what_is_done_and_nothing_else, an_answer_goes_with_its_event,
+                an_edit_goes_with_its_event, size_takes_the_oldest_that_are_done,
                 a_store_full_of_waiting_events_says_so, repeats_of_removed_events_are_still_known;
-            life: a_closed_store_answers_closed, closing_wakes_those_who_wait, the_status_counts;
+            life: a_closed_store_answers_closed, closing_wakes_those_who_wait, the_status_counts,
+                what_is_stored_is_counted;
         }
     };
-    ($place:expr => $($part:ident: $($rule:ident),+;)+) => {
-        $($(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $rule() {
-                $crate::store_contract::$part::$rule($crate::store_contract::Bed::new($place)).await;
-            }
-        )+)+
-    };
+    ($place:expr) => { $crate::store_contract! { @rules each $place } };
 }

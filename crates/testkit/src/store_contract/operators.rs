@@ -6,8 +6,8 @@ use bytes::Bytes;
 use hookhouse_core::delivery::Next;
 use hookhouse_core::store::{CancelOutcome, Cursor, DeliveryQuery, Order, RefusalQuery, RetryOutcome};
 use hookhouse_core::{
-    AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryState, EventId, EventStore, Refusal,
-    StoreError, StoredRefusal, Timestamp,
+    AttemptNumber, AttemptOutcome, DeadReason, Delivery, DeliveryState, Edit, Edited, EventId, EventStore,
+    Headers, Refusal, StoreError, StoredRefusal, Timestamp,
 };
 
 use super::{Bed, append, assert_idle, destination, eventually, lease, leases, settle, source, wants};
@@ -155,6 +155,62 @@ pub async fn a_replay_is_a_delivery_of_its_own(bed: Bed) {
     let dead = states.iter().find(|delivery| delivery.id == first.delivery).expect("listed");
     assert_eq!((dead.state, dead.reason), (DeliveryState::Dead, Some(DeadReason::Gone)));
     assert_eq!(states.len(), 4);
+}
+
+/// An edited replay sends what was edited, try after try and after a crash, and says who edited it. The event and its
+/// other deliveries stay as they were.
+pub async fn an_edited_replay_sends_what_was_edited(bed: Bed) {
+    let store = bed.open().await;
+    store.subscribe(&[wants("app", &["x"]), wants("other", &[])]).await.expect("open");
+    let event = append(&*store, bed.signed("x", 1, Duration::ZERO)).await;
+    let first = lease(&*store, "app").await;
+    settle(&*store, &first, bed.now(), Next::Done).await;
+    bed.advance(Duration::from_secs(5));
+    let headers = Headers::from_pairs([("content-type", &b"text/plain"[..]), ("x-note", b"caf\xe9")]);
+    let edit = Edit {
+        mark: Edited { by: "ci (tok_1)".to_owned(), at: bed.now() },
+        headers: headers.expect("plain"),
+        body: Bytes::from_static(b"\0 as edited \xff"),
+    };
+    let unknown = EventId::with_position(bed.now(), 1, 12_345);
+    assert_eq!(store.redeliver_edited(unknown, &destination("app"), edit.clone()).await, Ok(None));
+    let made = store.redeliver_edited(event, &destination("app"), edit.clone()).await;
+    let made = made.expect("open").expect("it is stored");
+    let plain = store.redeliver(event, &destination("other")).await.expect("open").expect("it is stored");
+
+    let held = lease(&*store, "app").await;
+    assert_eq!((&held.delivery, held.event.id()), (&made, event));
+    settle(&*store, &held, bed.now(), Next::RetryAt(bed.now())).await;
+    let store = bed.crash(store).await;
+    store.subscribe(&[wants("app", &["x"]), wants("other", &[])]).await.expect("open");
+    let again = lease(&*store, "app").await;
+    assert_eq!((&again.delivery, again.attempt), (&made, AttemptNumber(2)));
+    for sent in [&held.event, &again.event] {
+        assert_eq!((sent.body(), sent.headers()), (&edit.body, &edit.headers));
+        let provenance = &sent.record().provenance;
+        assert_eq!(provenance.edited.as_ref(), Some(&edit.mark));
+        assert!(!provenance.is_verified() && provenance.key.is_none(), "nothing vouches for it");
+        assert_eq!(provenance.provider, first.event.record().provenance.provider);
+    }
+    settle(&*store, &again, bed.now(), Next::Done).await;
+    let other = lease(&*store, "other").await;
+    assert_eq!((&other.delivery, &other.event), (&plain, &first.event));
+    settle(&*store, &other, bed.now(), Next::Done).await;
+
+    assert_eq!(
+        store.event(event).await.expect("open").as_ref(),
+        Some(&first.event),
+        "the event is as it was"
+    );
+    assert_eq!(store.edit(&made).await, Ok(Some(edit.clone())));
+    for unedited in [&plain, &first.delivery] {
+        assert_eq!(store.edit(unedited).await, Ok(None));
+    }
+    let query = DeliveryQuery { event: Some(event), limit: 10, ..DeliveryQuery::default() };
+    let marked: Vec<_> =
+        all(&*store, query).await.into_iter().filter(|found| found.edited.is_some()).collect();
+    assert_eq!(marked.len(), 1);
+    assert_eq!((&marked[0].id, marked[0].edited.as_ref()), (&made, Some(&edit.mark)));
 }
 
 /// A lease that waits is answered when somebody replays, or retries.

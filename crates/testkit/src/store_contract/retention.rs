@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hookhouse_core::delivery::Next;
 use hookhouse_core::store::{CancelOutcome, Receipt};
-use hookhouse_core::{Answer, DeadReason, DeliveryId, EventId, EventStore, Headers, StoreError};
+use hookhouse_core::{
+    Answer, DeadReason, DeliveryId, Edit, Edited, EventId, EventStore, Headers, StoreError,
+};
 
 use super::{Bed, append, destination, eventually, lease, leases, settle, wants};
 
@@ -88,6 +90,26 @@ pub async fn an_answer_goes_with_its_event(mut bed: Bed) {
     assert_eq!(store.answer(event).await, Ok(None));
     store.keep_answer(answer).await.expect("a call that outlives its event");
     assert_eq!(store.answer(event).await, Ok(None));
+}
+
+/// What an operator sent in the place of an event goes with the event.
+pub async fn an_edit_goes_with_its_event(mut bed: Bed) {
+    bed.settings.retention_age = Some(DAY);
+    let store = bed.open().await;
+    store.subscribe(&[wants("app", &[])]).await.expect("open");
+    let event = append(&*store, bed.event("inbox", "edited")).await;
+    let mark = Edited { by: "root".to_owned(), at: bed.now() };
+    let edit = Edit { mark, headers: Headers::default(), body: "as edited".into() };
+    let made = store.redeliver_edited(event, &destination("app"), edit.clone()).await;
+    let made = made.expect("open").expect("it is stored");
+    bed.advance(2 * DAY);
+    append(&*store, bed.event("inbox", "later")).await;
+    assert_eq!(store.edit(&made).await, Ok(Some(edit)), "what is owed stays");
+    let held = lease(&*store, "app").await;
+    settle(&*store, &held, bed.now(), Next::Done).await;
+    append(&*store, bed.event("inbox", "later still")).await;
+    eventually("it goes", async || !is_there(&*store, event).await).await;
+    assert_eq!(store.edit(&made).await, Ok(None));
 }
 
 /// More than the size goes, the oldest first, as long as nobody waits for it.

@@ -7,7 +7,7 @@ use crate::verifier::Verifier;
 use crate::{sendgrid, twilio, x};
 
 /// Providers that are not rows of the catalogue, and some that no source can be for yet.
-const KNOWN: [(&str, &str); 10] = [
+const KNOWN: [(&str, &str); 8] = [
     (x::SIGNATURE_HEADER, "x"),
     (x::OAUTH2_SIGNATURE_HEADER, "x"),
     (twilio::SIGNATURE_HEADER, "twilio"),
@@ -16,8 +16,6 @@ const KNOWN: [(&str, &str); 10] = [
     ("x-authy-signature", "authy"),
     ("x-gitlab-token", "gitlab"),
     ("x-hub-signature", "github (its old SHA-1 signature)"),
-    ("x-shopify-hmac-sha256", "shopify"),
-    ("paddle-signature", "paddle"),
 ];
 
 /// Whether a source can be for this provider.

@@ -26,6 +26,15 @@ pub(super) fn investigate(case: &mut Case<'_>, verifier: &Verifier) -> Vec<Findi
             let setting = is_described.then_some("hmac = { timestamp = { tolerance = \"…\" } }");
             return Case::stale(*age_seconds, *tolerance_seconds, setting);
         }
+        reject @ (Reject::ChallengeTokenMissing { .. }
+        | Reject::ChallengeTokenShape { .. }
+        | Reject::ChallengeParameterRepeated { .. }
+        | Reject::ChallengeUnconfirmed { .. }
+        | Reject::ChallengeKeysEnded
+        | Reject::EventNotObject
+        | Reject::BodyUnexpected { .. }) => {
+            return vec![Clue::new(Cause::Unknown, reject.to_string()).likely()];
+        }
         _ => {}
     }
     let Some(value) = case.header(&descriptor.signature.header) else {

@@ -100,7 +100,8 @@ fn line<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RawHttpError> {
 /// Method, target in origin form, and the host of an absolute one.
 fn request_line(line: &[u8]) -> Option<(&str, &str, Option<&str>)> {
     let mut words = std::str::from_utf8(line).ok()?.split(' ').filter(|word| !word.is_empty());
-    let (method, target) = (words.next()?, words.next()?);
+    // No HTTP line has a tab or a lone carriage return in its target; a text that has one was put together wrongly.
+    let (method, target) = (words.next()?, words.next().filter(|target| !target.contains(char::is_control))?);
     let is_version = words.next().is_none_or(|version| version.starts_with("HTTP/"));
     let is_method = method.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'-' | b'_'));
     if !is_version || !is_method || words.next().is_some() {
@@ -223,6 +224,14 @@ mod tests {
         assert_eq!(request.headers.one("host"), Ok(Some(&b"h.example:8443"[..])));
         let request = parsed("GET https://h.example HTTP/1.1\nHost: inner\n\n");
         assert_eq!((request.target.as_str(), request.headers.one("host")), ("/", Ok(Some(&b"inner"[..]))));
+    }
+
+    /// Found by fuzzing: a carriage return that a tool left inside a line became part of the target.
+    #[test]
+    fn a_control_character_in_the_target_is_refused() {
+        for line in ["GET /a\rb HTTP/1.1", "GET /a\t HTTP/1.1", "GET http://h/a\u{7f} HTTP/1.1"] {
+            assert_eq!(error(&format!("{line}\n\n")), RawHttpError::RequestLine, "{line:?}");
+        }
     }
 
     #[test]

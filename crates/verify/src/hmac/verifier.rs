@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::read::Said;
+use crate::challenge::{Challenge, Responder};
 use crate::descriptor::{Descriptor, Direction, Locator, Part, TimestampFrom, TimestampSpec};
 use crate::json;
 use crate::keyring::{Keyring, Named, NoMatch};
@@ -25,6 +26,7 @@ pub struct Verifier {
     pub(crate) urls: Vec<PublicUrl>,
     /// What stands before the request's target in the URL that was signed; one empty text where no URL is signed.
     origins: Vec<String>,
+    responder: Option<Responder>,
 }
 
 impl Verifier {
@@ -59,7 +61,16 @@ impl Verifier {
             true if urls.is_empty() => return Err(SchemeError::NoPublicUrl),
             true => urls.iter().map(PublicUrl::to_string).collect(),
         };
-        Ok(Self { provider: provider.into(), descriptor, keys: ring.into_iter().collect(), urls, origins })
+        let (provider, keys) = (provider.into(), ring.into_iter().collect());
+        Ok(Self { provider, descriptor, keys, urls, origins, responder: None })
+    }
+
+    /// The same, with answers to a challenge. `verify_tokens` are what the provider was told to say in it, where it says
+    /// something ([`Challenge::is_confirmed`]).
+    #[must_use]
+    pub fn answering(mut self, challenge: Challenge, verify_tokens: Vec<Key>) -> Self {
+        self.responder = Some(Responder::new(challenge, verify_tokens));
+        self
     }
 
     /// The provider's name.
@@ -70,8 +81,24 @@ impl Verifier {
 
     /// Judges a request as of `now`.
     pub fn verify(&self, request: Request, now: Timestamp) -> Verdict {
-        let judged = self.judge(&request, now);
-        Verdict::on_event(request, judged)
+        let Some(responder) = &self.responder else {
+            let judged = self.judge(&request, now);
+            return Verdict::on_event(request, judged);
+        };
+        let answered = match responder.before(&request, &self.keys, now) {
+            Some(answered) => answered,
+            None => match self.judge(&request, now) {
+                Ok(evidence) => match responder.after(&request, &evidence, &self.keys, now) {
+                    Some(answered) => answered,
+                    None => return Verdict::on_event(request, Ok(evidence)),
+                },
+                Err(reject) => Err(reject),
+            },
+        };
+        match answered {
+            Ok(handshake) => Verdict::Handshake(handshake),
+            Err(reject) => Verdict::Rejected { reject, request },
+        }
     }
 
     fn judge(&self, request: &Request, now: Timestamp) -> Result<Evidence, Reject> {
@@ -85,6 +112,9 @@ impl Verifier {
         let key = self.key(request, &said, time.map_or(b"", |(_, text)| text), now)?;
         if let Some((spec, text)) = time {
             self.check_age(spec, text, now)?;
+        }
+        if self.responder.as_ref().is_some_and(Responder::wants_objects) && !json::is_object(&request.body) {
+            return Err(Reject::EventNotObject);
         }
         Ok(Evidence {
             provider: self.provider.clone(),

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -22,22 +22,57 @@ const MOST_LOOKED_AT: usize = 8 << 20;
 
 /// The members of an object in the order they are written, each key once.
 #[derive(Debug)]
-pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Member<'a>)>);
+
+/// A member's value.
+#[derive(Debug)]
+pub(crate) enum Member<'a> {
+    /// As it is written.
+    One(&'a RawValue),
+    /// An array that was taken apart.
+    Many(Items<'a>),
+}
+
+impl Member<'_> {
+    /// Whether it is an object or an array.
+    pub(crate) fn is_composite(&self) -> bool {
+        match self {
+            Self::One(value) => is_composite(value),
+            Self::Many(_) => true,
+        }
+    }
+}
 
 impl<'a> Object<'a> {
     /// Reads an object; `None` for anything else, and for one with a repeated key: it means one thing to this reader and
     /// another to the next.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
-        let object: Self = serde_json::from_str(json).ok()?;
+        Self::parse(json, Members { is_list: |_| false, most: 0 })
+    }
+
+    /// Reads an object and, in the same pass, the elements of its lists, up to `most` of each: most of a body is in
+    /// them, and a second look would cost as much as the first. Where one that should be a list is none, none is taken
+    /// apart.
+    pub(crate) fn read_with_lists(json: &'a str, is_list: fn(&str) -> bool, most: usize) -> Option<Self> {
+        Self::parse(json, Members { is_list, most }).or_else(|| Self::read(json))
+    }
+
+    fn parse(json: &'a str, members: Members) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let object = Self(reader.deserialize_map(members).ok()?);
+        reader.end().ok()?;
         let mut keys: Vec<&str> = object.0.iter().map(|(key, _)| key.as_ref()).collect();
         keys.sort_unstable();
         let is_repeated = keys.windows(2).any(|pair| pair.first() == pair.last());
         (!is_repeated).then_some(object)
     }
 
-    /// A member's value.
+    /// A member's value, as it is written; `None` for a list that was taken apart.
     pub(crate) fn get(&self, key: &str) -> Option<&'a RawValue> {
-        self.iter().find_map(|(name, value)| (name == key).then_some(value))
+        self.iter().find_map(|(name, value)| match value {
+            Member::One(value) if name == key => Some(*value),
+            _ => None,
+        })
     }
 
     /// A member that is a text or a whole number.
@@ -46,8 +81,8 @@ impl<'a> Object<'a> {
     }
 
     /// The members in the order they are written.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Member<'a>)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), value))
     }
 }
 
@@ -69,7 +104,7 @@ impl<'a> Items<'a> {
 }
 
 /// Whether a value is an object or an array.
-pub(crate) fn is_composite(value: &RawValue) -> bool {
+fn is_composite(value: &RawValue) -> bool {
     value.get().starts_with(['{', '['])
 }
 
@@ -114,6 +149,8 @@ impl Canonical {
                 members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
                 out.push(b'{');
                 for (at, (key, value)) in members.iter().enumerate() {
+                    // `read` takes nothing apart.
+                    let Member::One(value) = value else { return None };
                     separate(at, out);
                     serde_json::to_writer(&mut *out, key).ok()?;
                     out.push(b':');
@@ -147,34 +184,46 @@ fn separate(at: usize, out: &mut Vec<u8>) {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Members;
+/// Reads the members of an object.
+struct Members {
+    is_list: fn(&str) -> bool,
+    /// How many elements of a list are kept.
+    most: usize,
+}
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(Cow<'de, str>, Member<'de>)>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut members = Vec::new();
+        while let Some(Text(key)) = map.next_key()? {
+            if members.len() == WIDEST {
+                return Err(M::Error::custom("too many members"));
             }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut members = Vec::new();
-                while let Some(Text(key)) = map.next_key()? {
-                    if members.len() == WIDEST {
-                        return Err(M::Error::custom("too many members"));
-                    }
-                    members.push((key, map.next_value()?));
-                }
-                Ok(members)
-            }
+            let value = if (self.is_list)(&key) {
+                Member::Many(map.next_value_seed(UpTo(self.most))?)
+            } else {
+                Member::One(map.next_value()?)
+            };
+            members.push((key, value));
         }
-
-        reader.deserialize_map(Members).map(Object)
+        Ok(members)
     }
 }
 
 struct UpTo(usize);
+
+impl<'de> DeserializeSeed<'de> for UpTo {
+    type Value = Items<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Items<'de>, D::Error> {
+        reader.deserialize_seq(self)
+    }
+}
 
 impl<'de> Visitor<'de> for UpTo {
     type Value = Items<'de>;
@@ -207,6 +256,41 @@ mod tests {
 
     fn canonical(json: &str) -> Option<String> {
         Canonical::new().of(raw(json)).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn lists_are_taken_apart_in_passing() {
+        let is_list = |key: &str| key.ends_with("_events");
+        let read = |json| Object::read_with_lists(json, is_list, 2);
+        let object = read(r#"{"n": 1, "a_events": [ {"x":[1]} , 2, 3], "o":{}, "b_events": []}"#).unwrap();
+        let seen: Vec<_> = object
+            .iter()
+            .map(|(key, value)| match value {
+                Member::One(value) => format!("{key} is {value}"),
+                Member::Many(items) => {
+                    let texts: Vec<&str> = items.list.iter().map(|item: &&RawValue| item.get()).collect();
+                    format!("{key} has {}, more: {}", texts.join(" and "), items.more)
+                }
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                "n is 1",
+                r#"a_events has {"x":[1]} and 2, more: true"#,
+                "o is {}",
+                "b_events has , more: false"
+            ]
+        );
+        assert!(object.get("a_events").is_none() && object.get("n").is_some());
+
+        let none_is_a_list = read(r#"{"a_events":[1],"b_events":{}}"#).unwrap();
+        assert!(
+            none_is_a_list.iter().all(|(_, value)| matches!(value, Member::One(_)) && value.is_composite())
+        );
+        for bad in [r#"{"a_events":[1],"a_events":[]}"#, r#"{"a_events":[1}"#, r#"{"a_events":[]}x"#, "[]"] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
     }
 
     #[test]
@@ -275,7 +359,7 @@ mod tests {
     #[test]
     fn members_and_elements_are_read_as_they_are_written() {
         let object = Object::read(r#" {"b": 1e400 ,"a":"x", "c":[ ]} "#).unwrap();
-        let members: Vec<_> = object.iter().map(|(key, value)| (key, value.get())).collect();
+        let members: Vec<_> = object.iter().map(|(key, _)| (key, object.get(key).unwrap().get())).collect();
         assert_eq!(members, [("b", "1e400"), ("a", "\"x\""), ("c", "[ ]")]);
         assert_eq!(
             (object.text("a").as_deref(), object.text("b"), object.text("z")),

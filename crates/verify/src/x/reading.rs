@@ -43,7 +43,7 @@ use std::borrow::Cow;
 
 use super::cost::Cost;
 use crate::batch::MOST_ELEMENTS;
-use crate::json::{self, Object, is_composite};
+use crate::json::{self, Object};
 use crate::verdict::Identity;
 
 /// What a body says.
@@ -90,11 +90,22 @@ pub struct Element {
 /// Reads the body of an event.
 #[must_use]
 pub fn read(body: &[u8]) -> Reading {
-    let json = std::str::from_utf8(body).ok();
+    of_object(body).unwrap_or(Reading::new(Family::Unknown))
+}
+
+/// Reads a body that must be a JSON object; `None` for anything else.
+pub(crate) fn of_object(body: &[u8]) -> Option<Reading> {
     let families = [activity::read, stream::read, account::read, control::read];
-    json.and_then(Object::read)
-        .and_then(|body| families.iter().find_map(|read| read(&body)))
-        .unwrap_or(Reading::new(Family::Unknown))
+    let object = std::str::from_utf8(body)
+        .ok()
+        .and_then(|json| Object::read_with_lists(json, account::is_list, MOST_ELEMENTS));
+    let Some(object) = object else {
+        // Whatever reads as members is an object. What does not may be one all the same: with bytes that are not UTF-8
+        // in it, with a key twice, with more members than anybody looks at.
+        return json::is_object(body).then_some(Reading::new(Family::Unknown));
+    };
+    let reading = families.iter().find_map(|read| read(&object));
+    Some(reading.unwrap_or(Reading::new(Family::Unknown)))
 }
 
 impl Reading {
@@ -120,7 +131,7 @@ impl Reading {
         is_known: impl Fn(&str) -> bool,
         elements: Option<Vec<Element>>,
     ) -> Self {
-        let others = body.iter().any(|(key, value)| !is_known(key) && is_composite(value));
+        let others = body.iter().any(|(key, value)| !is_known(key) && value.is_composite());
         self.elements =
             elements.filter(|elements| !others && elements.len() <= MOST_ELEMENTS).unwrap_or_default();
         self

@@ -8,7 +8,6 @@ use super::crc::Query;
 use super::settings::{CrcKey, CrcPolicy, CrcShape, CrcSignature, Settings};
 use super::{OAUTH2_SIGNATURE_HEADER, PREFIX, SIGNATURE_HEADER, reading};
 use crate::descriptor::{Digest, Encoding};
-use crate::json;
 use crate::keyring::{Keyring, Named, NoMatch};
 use crate::mac::{self, MacKey};
 use crate::request::Request;
@@ -86,10 +85,7 @@ impl Verifier {
             let header = self.lanes().next().map_or(SIGNATURE_HEADER, |lane| lane.header);
             return Err(Reject::SignatureMissing { header: Cow::Borrowed(header) });
         };
-        if !json::is_object(&request.body) {
-            return Err(Reject::BodyNotObject);
-        }
-        let reading = reading::read(&request.body);
+        let reading = reading::of_object(&request.body).ok_or(Reject::BodyNotObject)?;
         Ok(Evidence {
             provider: Cow::Borrowed("x"),
             scheme: Cow::Borrowed(lane.scheme),

@@ -28,7 +28,7 @@ pub(in crate::admin) async fn host(
         let loopback = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         loopback
             || host.eq_ignore_ascii_case("localhost")
-            || state.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+            || state.in_force().hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
     });
     if known {
         return next.run(request).await;

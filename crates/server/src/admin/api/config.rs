@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use super::{Admin, Answer};
 use crate::admin::extract::{Body, NoParams};
 use crate::admin::problem::Problem;
-use crate::admin::view::ConfigView;
-use crate::config::{self, Diagnostics, ProcessEnv, Severity};
+use crate::admin::view::{ConfigView, DiagnosticView, ReloadView};
+use crate::config::{self, Diagnostics, ProcessEnv};
+use crate::reload::ReloadError;
 
 /// The longest document, in characters: more than any configuration.
 const LONGEST: usize = 1_000_000;
@@ -25,7 +26,7 @@ const LONGEST: usize = 1_000_000;
     responses((status = 200, description = "What is in force", body = ConfigView)),
 )]
 pub(super) async fn effective(State(state): Admin, _: NoParams) -> Answer<ConfigView> {
-    Ok(Json(state.config.clone()))
+    Ok(Json(state.in_force().view.clone()))
 }
 
 /// A configuration that is to be checked.
@@ -48,24 +49,6 @@ pub(super) struct Checked {
     rendered: String,
 }
 
-/// Something that is wrong, or worth knowing.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Diagnostic)]
-struct DiagnosticView {
-    /// A stable word: `config.unknown_key`.
-    code: String,
-    /// `error` or `warning`.
-    severity: String,
-    /// What, in words.
-    message: String,
-    /// The line, from 1.
-    line: Option<usize>,
-    /// The column in characters, from 1.
-    column: Option<usize>,
-    /// What to do about it.
-    help: Option<String>,
-}
-
 /// Check a configuration
 ///
 /// As `serve` would read it in the folder of the running one, with the server's environment. Nothing changes.
@@ -80,29 +63,52 @@ pub(super) async fn check(State(state): Admin, _: NoParams, Body(asked): Body<Do
     }
     let state = Arc::clone(&state);
     // It reads files, and says what it could not read.
-    let checking = move || match config::parse(&asked.document, "document", &state.config_base, &ProcessEnv) {
-        Ok(loaded) => Checked::of(true, &loaded.warnings),
-        Err(found) => Checked::of(false, &found),
-    };
+    let checking =
+        move || match config::parse(&asked.document, "document", &state.in_force().base, &ProcessEnv) {
+            Ok(loaded) => Checked::of(true, &loaded.warnings),
+            Err(found) => Checked::of(false, &found),
+        };
     tokio::task::spawn_blocking(checking).await.map(Json).map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the document could not be checked")
     })
 }
 
+/// Reload the configuration
+///
+/// Reads the file again, checks everything as at the start, and goes on with it in one step; what is under way ends as it
+/// began. A file with mistakes changes nothing and gets 422 with all of them, one that cannot be followed as things stand
+/// (an address that is taken, say) 409. The store and the admin listener's address cannot change without a restart. What
+/// changed is told by name; values are not.
+#[utoipa::path(
+    post, path = "/config/reload", tag = "config",
+    responses(
+        (status = 200, description = "It is in force", body = ReloadView),
+        (status = 409, description = "It cannot be followed as things stand", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file has mistakes", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn reload(State(state): Admin, _: NoParams) -> Answer<ReloadView> {
+    let done = state.reloader.reload().await.map_err(|why| match why {
+        ReloadError::Config(found) => Problem::configuration(&found),
+        ReloadError::Store(error) => error.into(),
+        ReloadError::Stopping => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", why.to_string()).retry_after(5)
+        }
+        ReloadError::Broken => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why.to_string()),
+        ReloadError::NoFile | ReloadError::Bind { .. } | ReloadError::Tls(_) => {
+            Problem::conflict("config-not-followed", why.to_string())
+        }
+    })?;
+    let warnings = done.warnings.iter().map(DiagnosticView::of).collect();
+    Ok(Json(ReloadView { changes: done.changes, warnings }))
+}
+
 impl Checked {
     fn of(ok: bool, found: &Diagnostics) -> Self {
-        let view = |found: &config::Diagnostic| DiagnosticView {
-            code: found.code.as_str().to_owned(),
-            severity: match found.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            }
-            .to_owned(),
-            message: found.message.clone(),
-            line: found.line,
-            column: found.column,
-            help: found.help.clone(),
-        };
-        Self { ok, diagnostics: found.iter().map(view).collect(), rendered: found.render(false) }
+        Self {
+            ok,
+            diagnostics: found.iter().map(DiagnosticView::of).collect(),
+            rendered: found.render(false),
+        }
     }
 }

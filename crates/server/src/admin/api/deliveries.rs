@@ -13,8 +13,8 @@ use super::{Admin, Answer, MAX_PAGE, limit};
 use crate::admin::AdminState;
 use crate::admin::extract::{Id, NoParams, Params};
 use crate::admin::problem::Problem;
-use crate::admin::view::List;
 use crate::admin::view::shape::{AttemptShape, DeliveryShape, StateShape};
+use crate::admin::view::{EditView, List};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +86,19 @@ pub(super) async fn attempts(
     let mut data = state.store.attempts(id.event).await?;
     data.retain(|attempt| attempt.delivery == id);
     Ok(Json(List { data, next_cursor: None }))
+}
+
+/// Show what an edited delivery sends
+///
+/// There is none where the stored bytes are sent: `edited` of the delivery says which it is.
+#[utoipa::path(
+    get, path = "/deliveries/{id}/edit", tag = "deliveries",
+    params(("id" = String, Path, description = "`evt_…:app:2`")),
+    responses((status = 200, description = "What is sent in the place of the stored bytes", body = EditView)),
+)]
+pub(super) async fn edit(State(state): Admin, Id(id): Id<DeliveryId>, _: NoParams) -> Answer<EditView> {
+    let edit = state.store.edit(&id).await?.ok_or_else(|| Problem::not_found("edited delivery"))?;
+    Ok(Json(EditView::of(&edit)))
 }
 
 /// Try a delivery now

@@ -1,7 +1,7 @@
 //! Events: what was received and stored.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use hookhouse_core::store::{Cursor, DeliveryQuery, EventQuery, Order};
 use hookhouse_core::{Attempt, DeliveryId, EventId, SourceName, Timestamp};
@@ -10,11 +10,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Admin, Answer, limit};
-use crate::admin::AdminState;
+use crate::admin::access::Principal;
 use crate::admin::extract::{Body, Id, NoParams, Params};
 use crate::admin::problem::Problem;
 use crate::admin::view::shape::{AttemptShape, OrderShape};
 use crate::admin::view::{EventDetail, EventView, List, ReplayRequest, Replayed};
+use crate::admin::{AdminState, edit};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +24,7 @@ pub(super) struct EventParams {
     /// Only of this source.
     #[param(value_type = Option<String>)]
     source: Option<SourceName>,
-    /// Only of this type.
+    /// Only of this type; `*` stands for any text, as in `post.*`.
     r#type: Option<String>,
     /// Only received at or after.
     since: Option<Timestamp>,
@@ -135,7 +136,8 @@ pub(super) async fn attempts(State(state): Admin, Id(id): Id<EventId>, _: NoPara
 
 /// Deliver an event again
 ///
-/// Each replay is a delivery of its own, with attempts and a state of its own.
+/// Each replay is a delivery of its own, with attempts and a state of its own. With `edit`, it sends other bytes than the
+/// stored ones, and says so.
 #[utoipa::path(
     post, path = "/events/{id}/replay", tag = "events",
     params(("id" = String, Path, description = "`evt_…`")),
@@ -144,16 +146,20 @@ pub(super) async fn attempts(State(state): Admin, Id(id): Id<EventId>, _: NoPara
 )]
 pub(super) async fn replay(
     State(state): Admin,
+    Extension(principal): Extension<Principal>,
     Id(id): Id<EventId>,
     _: NoParams,
     Body(asked): Body<ReplayRequest>,
 ) -> Answer<Replayed> {
     let event = state.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?;
+    let made = asked.edit.map(|asked| edit::edit(&event, &asked, edit::mark(&state, &principal)));
+    let edit = made.transpose().map_err(|error| Problem::bad_request(error.to_string()))?;
+    let in_force = state.in_force();
     let destinations = match asked.destination {
-        Some(destination) if state.destinations.contains(&destination) => vec![destination],
+        Some(destination) if in_force.destinations.contains(&destination) => vec![destination],
         Some(_) => return Err(Problem::not_found("destination")),
         None => {
-            let source = state.sources.iter().find(|source| source.name == event.record().source);
+            let source = in_force.sources.iter().find(|source| source.name == event.record().source);
             source.map(|source| source.deliver.clone()).unwrap_or_default()
         }
     };
@@ -162,7 +168,10 @@ pub(super) async fn replay(
     }
     let mut deliveries = Vec::new();
     for destination in &destinations {
-        deliveries.extend(state.store.redeliver(id, destination).await?);
+        deliveries.extend(match &edit {
+            None => state.store.redeliver(id, destination).await?,
+            Some(edit) => state.store.redeliver_edited(id, destination, edit.clone()).await?,
+        });
     }
     for delivery in &deliveries {
         tell(&state, delivery).await;

@@ -12,6 +12,7 @@ mod refusals;
 mod replays;
 mod sources;
 mod status;
+mod store;
 mod tokens;
 mod tools;
 
@@ -83,6 +84,7 @@ impl Routes {
 fn read() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
         .routes(routes!(status::status))
+        .routes(routes!(store::stats))
         .routes(routes!(events::list))
         .routes(routes!(events::find))
         .routes(routes!(events::raw))
@@ -92,6 +94,7 @@ fn read() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::find))
         .routes(routes!(deliveries::attempts))
+        .routes(routes!(deliveries::edit))
         .routes(routes!(sources::list))
         .routes(routes!(sources::find))
         .routes(routes!(destinations::list))
@@ -120,6 +123,7 @@ fn admin() -> OpenApiRouter<Arc<AdminState>> {
     OpenApiRouter::new()
         .routes(routes!(config::effective))
         .routes(routes!(config::check))
+        .routes(routes!(config::reload))
         .routes(routes!(tools::sign))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))

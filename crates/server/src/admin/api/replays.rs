@@ -48,7 +48,7 @@ pub(super) async fn order(
         return Err(Problem::bad_request("`rate` is between 1 and 10000 events a second"));
     }
     if let Some(destination) = &asked.destination
-        && !state.destinations.contains(destination)
+        && !state.in_force().destinations.contains(destination)
     {
         return Err(Problem::bad_request(format!("there is no destination `{destination}`")));
     }

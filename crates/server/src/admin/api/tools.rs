@@ -60,7 +60,8 @@ pub(super) async fn explain(
     let source = match asked.source {
         Some(name) => source(&state, &name)?,
         None => {
-            let found = state.sources.iter().find(|source| source.path == request.path());
+            let in_force = state.in_force();
+            let found = in_force.sources.iter().find(|source| source.path == request.path());
             Arc::clone(found.ok_or_else(|| Problem::bad_request("no source has this path; name one"))?)
         }
     };
@@ -200,7 +201,8 @@ pub(super) async fn sign(
 }
 
 fn source(state: &AdminState, name: &SourceName) -> Result<Arc<Source>, Problem> {
-    let found = state.sources.iter().find(|source| source.name == *name);
+    let in_force = state.in_force();
+    let found = in_force.sources.iter().find(|source| source.name == *name);
     found.map(Arc::clone).ok_or_else(|| Problem::bad_request(format!("there is no source `{name}`")))
 }
 
@@ -211,8 +213,8 @@ async fn judge(
     at: Option<Timestamp>,
 ) -> Answer<JudgementView> {
     let now = at.unwrap_or_else(|| state.clock.now());
-    let state = Arc::clone(state);
-    let judging = move || JudgementView::of(state.sources.iter().map(Arc::as_ref), &source, request, now);
+    let in_force = state.in_force();
+    let judging = move || JudgementView::of(in_force.sources.iter().map(Arc::as_ref), &source, request, now);
     let judged = tokio::task::spawn_blocking(judging).await;
     judged.map(Json).map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the request could not be judged")

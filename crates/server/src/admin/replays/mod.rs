@@ -9,7 +9,7 @@ mod runner;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hookhouse_core::{Clock, DestinationName, EventStore, SourceName, StoreError};
 use tokio::sync::Semaphore;
@@ -31,7 +31,7 @@ pub(crate) struct Replays {
     store: Arc<dyn EventStore>,
     clock: Arc<dyn Clock>,
     /// Where each source delivers.
-    routes: HashMap<SourceName, Vec<DestinationName>>,
+    routes: RwLock<HashMap<SourceName, Vec<DestinationName>>>,
     jobs: Mutex<BTreeMap<u64, Entry>>,
     places: Arc<Semaphore>,
     tracker: TaskTracker,
@@ -76,12 +76,23 @@ impl Replays {
         Ok(Arc::new(Self {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
-            routes,
+            routes: RwLock::new(routes),
             jobs: Mutex::new(jobs),
             places: Arc::new(Semaphore::new(RUNNING)),
             tracker,
             stopping,
         }))
+    }
+
+    /// Sources deliver there from now on.
+    pub(crate) fn route(&self, routes: HashMap<SourceName, Vec<DestinationName>>) {
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
+    }
+
+    /// Where a source delivers.
+    fn routes_of(&self, source: &SourceName) -> Vec<DestinationName> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(source).cloned().unwrap_or_default()
     }
 
     /// Goes on with what had not ended.

@@ -144,9 +144,7 @@ impl Work<'_> {
         let destinations = match (&self.job.destination, event) {
             (_, None) => Vec::new(),
             (Some(destination), _) => vec![destination.clone()],
-            (None, Some(event)) => {
-                self.replays.routes.get(&event.record().source).cloned().unwrap_or_default()
-            }
+            (None, Some(event)) => self.replays.routes_of(&event.record().source),
         };
         let mut made = 0;
         for destination in &destinations {

@@ -9,6 +9,8 @@
 //! by the feed. Both resume.
 
 pub(crate) mod feed;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod position;
 mod tail;
 
@@ -62,7 +64,7 @@ pub(super) struct StreamParams {
     /// Only of this source.
     #[param(value_type = Option<String>)]
     source: Option<SourceName>,
-    /// Only events of this type.
+    /// Only events of this type; `*` stands for any text, as in `post.*`.
     r#type: Option<String>,
     /// Only events that were received at or after.
     since: Option<Timestamp>,

@@ -17,7 +17,7 @@ pub struct ReplayFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub source: Option<SourceName>,
-    /// Only of this type.
+    /// Only of this type; `*` stands for any text, as in `post.*`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
     /// Only received at or after.

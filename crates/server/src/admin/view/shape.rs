@@ -3,6 +3,8 @@
 //! `core` serialises its nouns itself, and knows nothing of the document. A test reads what it writes with these types,
 //! which take no other key.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,6 +28,21 @@ pub(crate) struct DeliveryShape {
     reason: Option<ReasonShape>,
     #[schema(nullable = false)]
     last_attempt: Option<AttemptShape>,
+    /// Who edited what is delivered, for a replay that does not send the stored bytes.
+    #[schema(nullable = false)]
+    edited: Option<EditedShape>,
+}
+
+/// Who edited something, and when.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Edited)]
+#[expect(dead_code, reason = "only its shape is wanted")]
+pub(crate) struct EditedShape {
+    /// The name and the id of a token, or `root`.
+    by: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: String,
 }
 
 /// Where a delivery stands: due; under way; due again later; taken; given up; called off.
@@ -135,6 +152,12 @@ pub(crate) struct ProvenanceShape {
     /// The spelling that matched, where the scheme knows several.
     #[schema(nullable = false)]
     variant: Option<String>,
+    /// Who edited it; never of a stored event.
+    #[schema(nullable = false)]
+    edited: Option<EditedShape>,
+    /// What was taken out before it was stored, if anything: `headers`, `query`, `json`, `form`, `body`.
+    #[serde(default)]
+    redacted: Vec<String>,
 }
 
 /// How far behind a destination is.
@@ -180,6 +203,57 @@ pub(crate) struct StoreShape {
     refusals_dropped: u64,
 }
 
+/// What a store holds.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StoreStats)]
+#[expect(dead_code, reason = "only its shape is wanted")]
+pub(crate) struct StatsShape {
+    /// What kind of store: `sqlite`.
+    kind: String,
+    /// The number of its format, where it has one.
+    #[schema(nullable = false)]
+    format: Option<u32>,
+    /// Events.
+    events: u64,
+    /// Bytes of their targets, headers and bodies, as they lie in the store.
+    bytes: u64,
+    /// When the first of them was received.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    oldest: Option<String>,
+    /// When the last of them was received.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    newest: Option<String>,
+    /// The same for each source that has events, by name.
+    sources: Vec<SourceStatsShape>,
+    /// Deliveries that are more than a place in the log, by state.
+    exceptions: BTreeMap<String, u64>,
+    /// Refusals on record.
+    refusals: u64,
+    /// What else this kind of store counts, by name.
+    details: BTreeMap<String, u64>,
+}
+
+/// What a store holds of a source.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SourceStats)]
+#[expect(dead_code, reason = "only its shape is wanted")]
+pub(crate) struct SourceStatsShape {
+    /// Which.
+    source: String,
+    /// Its events.
+    events: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// When the first of them was received.
+    #[schema(value_type = String, format = DateTime)]
+    oldest: String,
+    /// When the last of them was received.
+    #[schema(value_type = String, format = DateTime)]
+    newest: String,
+}
+
 /// Which way through a list.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -191,10 +265,11 @@ pub(crate) enum OrderShape {
 
 #[cfg(test)]
 mod tests {
+    use hookhouse_core::StoreStats;
     use hookhouse_core::delivery::{Attempt, AttemptOutcome, DeadReason, Delivery, DeliveryState};
     use hookhouse_core::store::{Order, StoreStatus};
     use hookhouse_core::{
-        AttemptNumber, DeliveryId, EventId, Provenance, Refusal, Sequence, StoredRefusal, Timestamp,
+        AttemptNumber, DeliveryId, Edited, EventId, Provenance, Refusal, Sequence, StoredRefusal, Timestamp,
     };
     use serde::Serialize;
     use serde::de::DeserializeOwned;
@@ -241,6 +316,7 @@ mod tests {
                         due_at: reason.is_none().then_some(Timestamp::UNIX_EPOCH),
                         reason,
                         last_attempt: reason.map(|_| attempt.clone()),
+                        edited: reason.map(|_| Edited { by: text(), at: Timestamp::UNIX_EPOCH }),
                     });
                 }
             }
@@ -269,8 +345,10 @@ mod tests {
             fits::<ProvenanceShape>(Provenance {
                 provider: "x".into(),
                 variant: scheme.clone(),
+                edited: scheme.is_some().then(|| Edited { by: "ci".to_owned(), at: Timestamp::UNIX_EPOCH }),
                 scheme,
                 key,
+                redacted: Vec::new(),
             });
         }
         for problem in [None, Some("full".to_owned())] {
@@ -285,6 +363,12 @@ mod tests {
                 refusals_dropped: 0,
             });
         }
+        let mut stats = StoreStats::default();
+        fits::<StatsShape>(stats.clone());
+        stats.format = Some(2);
+        stats.add(&"inbox".parse().unwrap(), Timestamp::UNIX_EPOCH, 3);
+        stats.exceptions.insert("dead".to_owned(), 1);
+        fits::<StatsShape>(stats);
         for order in [Order::NewestFirst, Order::OldestFirst] {
             fits::<OrderShape>(order);
         }

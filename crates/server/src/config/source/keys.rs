@@ -61,6 +61,13 @@ impl<'a> KeyRing<'a> {
         Key { name, secret, not_after }
     }
 
+    /// Reports a secret that is used for two things.
+    pub(super) fn reused(&self, place: &Span, what: &str) {
+        self.loader
+            .report
+            .push(Diagnostic::error(Code::SecretReuse, place, what).help("give each its own secret"));
+    }
+
     /// Reports what a scheme said of its settings: at the key it is about, or else at `place`.
     pub(super) fn report(&self, error: &SchemeError, place: &Span) {
         let span = match error {

@@ -3,7 +3,7 @@
 //! Which keys a source has depends on its provider, so `provider` is read first, and the struct that serde fills is
 //! chosen by it. A tagged enum would do the same in one pass and lose every place in the file on the way.
 //!
-//! [`mod@path`], [`answer`] and [`allow`] are keys that every source has; [`provider`] chooses among [`x`], [`twilio`]
+//! [`mod@path`], [`answer`], [`allow`] and [`rate`] are keys that every source has; [`provider`] chooses among [`x`], [`twilio`]
 //! and [`scheme`] (with [`described`]), which read the provider's own, X with [`crc`]
 //! and [`api`]; [`keys`] reads their secrets.
 
@@ -16,11 +16,14 @@ mod keys;
 mod login;
 mod path;
 mod provider;
+mod rate;
+mod redact;
 mod relay;
 mod scheme;
 mod twilio;
 mod x;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hookhouse_core::{DestinationName, SourceName};
@@ -33,6 +36,7 @@ use self::api::RawPlatform;
 use self::login::{RawBasic, RawDigest};
 use self::provider::Provider;
 pub use self::provider::providers;
+use self::redact::RawRedact;
 use self::relay::RawRelay;
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::field::{Field, Given, List};
@@ -43,7 +47,7 @@ use super::server::public_url;
 use super::suggestion::did_you_mean;
 use super::units::{Period, Size};
 use crate::login::{Login, NonceKey};
-use crate::origin::allow::Counters;
+use crate::rate::Limiter;
 
 const MAX_BODY: u64 = 1 << 20;
 
@@ -69,6 +73,8 @@ struct RawSource {
     basic_auth: Field<RawBasic>,
     digest_auth: Field<RawDigest>,
     relay: Field<RawRelay>,
+    rate: Field<String>,
+    redact: Field<RawRedact>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +135,7 @@ pub(super) fn read(
     let allow_ips = allow::read(&raw.allow_ips, &raw.allow_ips_mode, loader);
     let deliver = deliver(&raw.deliver, around.destinations, loader);
     let max_body = max_body(&raw.max_body, loader);
+    let redaction = redact::read(&raw.redact, loader);
     let window = raw.dedupe.value().and_then(|raw| raw.window.value());
 
     let source = match (name, provider, scheme, &path) {
@@ -147,8 +154,10 @@ pub(super) fn read(
             deliver: deliver.clone(),
             answer,
             allow_ips,
-            addresses: Counters::default(),
+            addresses: Arc::default(),
+            redaction,
             challenge_limit: scheme.challenge_limit,
+            unproven_limit: rate::read(&raw.rate, loader).map(Limiter::new),
             api,
             heal,
         }),
@@ -176,7 +185,7 @@ fn methods(field: &Field<List<String>>, provider: Option<Provider>, loader: &Loa
     const KNOWN: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     let is_x = provider.is_some_and(|provider| provider.name() == "x");
     let Some(list) = field.given() else {
-        let default: &[&str] = if is_x { &["GET", "POST"] } else { &["POST"] };
+        let default = provider.map_or(&["POST"][..], Provider::methods);
         return default.iter().map(|method| (*method).to_owned()).collect();
     };
     if list.value.is_empty() {

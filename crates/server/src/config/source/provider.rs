@@ -2,6 +2,7 @@
 
 use hookhouse_verify::Verifier;
 use hookhouse_verify::catalogue::{self, Row};
+use hookhouse_verify::challenge::Challenge;
 use hookhouse_verify::twilio::PublicUrl;
 
 use super::super::diagnostic::{Code, Diagnostic};
@@ -12,7 +13,7 @@ use super::super::section::Section;
 use super::super::suggestion::did_you_mean;
 use super::keys::SecretField;
 use super::{scheme, twilio, x};
-use crate::crc::Limiter;
+use crate::rate::Limiter;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("shared_keys", "provider `twilio`"),
     ("public_key", "provider `sendgrid`"),
     ("hmac", "provider `hmac`"),
+    ("verify_token", "provider `meta`"),
     ("secret", "provider `hmac` and of the providers of the catalogue"),
     ("previous_secrets", "the providers that have a secret"),
 ];
@@ -67,6 +69,15 @@ impl Provider {
             Self::Known(row) => row.provider,
             Self::Hmac => "hmac",
             Self::Unsigned => "none",
+        }
+    }
+
+    /// The methods that it uses.
+    pub(super) fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::X => &["GET", "POST"],
+            Self::Known(row) => row.challenge.as_ref().map_or(&["POST"], Challenge::methods),
+            Self::Twilio | Self::SendGrid | Self::Hmac | Self::Unsigned => &["POST"],
         }
     }
 

@@ -30,9 +30,48 @@ pub(super) fn read_known(
     url: &Field<PublicUrl>,
     loader: &Loader<'_>,
 ) -> Option<Scheme> {
-    let mut ring = ring(source, row.provider, loader);
+    let provider = row.provider.to_owned();
+    let role = match &row.challenge {
+        Some(challenge) if challenge.signs() => Role::Responder { source: source.to_owned(), provider },
+        _ => Role::Scheme { source: source.to_owned(), provider },
+    };
+    let mut ring = KeyRing::new(loader, role);
     let keys = keys(row.secret_field, section, &mut ring);
-    build(row.provider, row.descriptor.clone(), keys?, url, &ring, section)
+    let confirmed = row.challenge.is_some_and(|challenge| challenge.is_confirmed());
+    let verify_token =
+        confirmed.then(|| verify_token(keys.as_deref().unwrap_or_default(), section, &mut ring));
+    let scheme = build(row.provider, row.descriptor.clone(), keys?, url, &ring, section)?;
+    let verify_tokens = match verify_token {
+        Some(token) => vec![token?],
+        None => Vec::new(),
+    };
+    let verifier = match (scheme.verifier, row.challenge) {
+        (Verifier::Hmac(verifier), Some(challenge)) => {
+            Verifier::Hmac(verifier.answering(challenge, verify_tokens))
+        }
+        (verifier, _) => verifier,
+    };
+    Some(Scheme { verifier, ..scheme })
+}
+
+/// What the provider was told to say in its challenge. It travels in a URL, so it must not be what events are signed
+/// with.
+fn verify_token(keys: &[Key], section: &Section<'_>, ring: &mut KeyRing<'_>) -> Option<Key> {
+    let field: SecretField = section.field("verify_token");
+    if field.is_missing() {
+        section.missing(
+            "verify_token",
+            "the provider says it when it asks whether the endpoint is yours",
+            "`verify_token = { env = \"VERIFY_TOKEN\" }`",
+        );
+    }
+    let token = ring.key("verify_token", &field)?;
+    if keys.iter().any(|key| key.secret.expose() == token.secret.expose()) {
+        let place = field.given().map_or(&section.span, |given| &given.span);
+        ring.reused(place, "`verify_token` is the secret that events are signed with");
+        return None;
+    }
+    Some(token)
 }
 
 /// A provider that the file describes.

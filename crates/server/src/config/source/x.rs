@@ -13,7 +13,7 @@ use super::super::section::Section;
 use super::crc::RawCrc;
 use super::keys::{FormerField, KeyRing, SecretField};
 use super::provider::Scheme;
-use crate::crc::Limiter;
+use crate::rate::Limiter;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -29,7 +29,8 @@ pub(super) fn read(source: &str, section: &Section<'_>, loader: &Loader<'_>) -> 
     let crc = raw.crc.value().map_or_else(CrcPolicy::default, RawCrc::policy);
     let rate = raw.crc.value().and_then(|raw| raw.rate(loader));
 
-    let mut ring = KeyRing::new(loader, Role::Responder { source: source.to_owned() });
+    let mut ring =
+        KeyRing::new(loader, Role::Responder { source: source.to_owned(), provider: "x".to_owned() });
     let current = ring.key("consumer_secret", &raw.consumer_secret);
     let oauth2 = ring.key("oauth2_client_secret", &raw.oauth2_client_secret);
     let former = ring.former(&raw.previous_secrets);

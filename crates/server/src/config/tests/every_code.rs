@@ -33,7 +33,10 @@ const FILES: &[(Code, &str)] = &[
         Code::MissingSecret,
         "[source.a]\nprovider = \"github\"\npath = \"/a\"\nsecret = { env = \"NOT_SET\" }\n",
     ),
-    (Code::NotBuilt, "[store]\nurl = \"nats://host:4222\"\n"),
+    (
+        Code::NotBuilt,
+        "[source.a]\nprovider = \"x\"\npath = \"/a\"\nconsumer_secret = { env = \"X_CONSUMER_SECRET\" }\ndeliver = [\"app\"]\n[destination.app]\nurl = \"http://10.0.0.1\"\nfilter = 'true'\n",
+    ),
     (
         Code::PathOverlap,
         "[source.a]\nprovider = \"none\"\npath = \"/a\"\n\n[source.b]\nprovider = \"none\"\npath = \"/a\"\n",
@@ -88,7 +91,9 @@ fn every_code_is_rendered_with_its_caret_and_what_to_do() {
 #[test]
 fn no_code_is_forgotten() {
     let tried: Vec<_> = FILES.iter().map(|(code, _)| *code).collect();
-    assert_eq!(tried, Code::ALL);
+    // What a running server says of it is in `running`.
+    let all: Vec<_> = Code::ALL.iter().copied().filter(|code| *code != Code::NeedsRestart).collect();
+    assert_eq!(tried, all);
     for (index, code) in Code::ALL.iter().enumerate() {
         assert!(code.as_str().starts_with("config."), "{code}");
         assert!(!Code::ALL[..index].iter().any(|other| other.as_str() == code.as_str()), "{code}");

@@ -8,7 +8,7 @@ use hookhouse_testkit::certificate::{Authority, Certified, Wanted};
 use jiff::civil::date;
 use tempfile::TempDir;
 
-use super::super::{Config, Diagnostics, Environment, Loaded, parse};
+use super::super::{Config, Diagnostics, Environment, Loaded, Running, parse_for};
 
 /// Enough for a file to be read without complaint.
 pub(super) const SOURCE: &str = "[source.inbox]\nprovider = \"none\"\npath = \"/inbox\"\n";
@@ -103,9 +103,18 @@ impl House {
 
     /// Reads a file, and makes sure that nothing about it shows a secret.
     pub(super) fn read(&self, source: &str) -> Result<Loaded, Diagnostics> {
+        self.read_as(None, source)
+    }
+
+    /// The same, for a server that runs.
+    pub(super) fn read_for(&self, running: &Running, source: &str) -> Result<Loaded, Diagnostics> {
+        self.read_as(Some(running), source)
+    }
+
+    fn read_as(&self, running: Option<&Running>, source: &str) -> Result<Loaded, Diagnostics> {
         let mut variables = VARIABLES.to_vec();
         variables.push(("CREDENTIALS_DIRECTORY", &self.credentials));
-        let read = parse(source, "hookhouse.toml", self.folder.path(), &Variables(variables));
+        let read = parse_for(running, source, "hookhouse.toml", self.folder.path(), &Variables(variables));
         let found = match &read {
             Ok(loaded) => &loaded.warnings,
             Err(found) => found,

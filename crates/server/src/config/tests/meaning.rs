@@ -227,16 +227,11 @@ fn a_scheme_that_proves_nothing_is_refused() {
 #[test]
 fn what_is_not_built_is_never_ignored() {
     let house = House::new();
-    let server = |line: &str| format!("[server]\n{line}\n{SOURCE}");
-    let store = |line: &str| format!("[store]\n{line}\n{SOURCE}");
     let app = |line: &str| {
         format!("{SOURCE}deliver = [\"app\"]\n[destination.app]\nurl = \"http://10.0.0.1\"\n{line}\n")
     };
     let files = [
-        server("listen = [\"unix:/run/hookhouse.sock\"]"),
-        server("listen = [\"fd:http\"]"),
-        store("url = \"nats://host:4222\""),
-        store("replicas = 3"),
+        format!("[admin]\nlisten = \"unix:/run/hookhouse.sock\"\n{SOURCE}"),
         app("filter = 'true'"),
         app("transform = { jq = '.' }"),
     ];
@@ -348,4 +343,56 @@ fn a_signed_url_is_configured_and_never_taken_from_the_host_header() {
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].starts_with("config.value: `public_url`"), "{said:?}");
     }
+}
+
+/// A cluster is described in one place; who we are to it is a reference like any other secret.
+#[cfg(feature = "jetstream")]
+#[test]
+fn a_cluster_is_described_by_its_section() {
+    use crate::config::{ClusterCredentials, Durability};
+
+    let house = House::new();
+    let config = house.config(&format!(
+        "[store]\nurl = [\"nats://a:4222\", \"tls://b:4222\"]\nprefix = \"hooks\"\nreplicas = 5\n\
+         credentials = {{ user = \"hookhouse\", password = {{ env = \"SHORT\" }} }}\n\
+         monitor = \"http://a:8222\"\ndurability = \"relaxed\"\ntls = {{ ca = \"ca.pem\" }}\n{SOURCE}",
+    ));
+    let cluster = config.store.cluster.expect("it is a cluster");
+    assert_eq!(cluster.servers, ["nats://a:4222", "tls://b:4222"]);
+    assert_eq!((cluster.prefix.as_str(), cluster.replicas), ("hooks", 5));
+    assert_eq!(cluster.monitors, ["http://a:8222"]);
+    assert_eq!(cluster.durability, Durability::Relaxed);
+    assert_eq!(cluster.tls.expect("given").ca, Some(house.path("ca.pem")));
+    assert!(matches!(cluster.credentials, ClusterCredentials::Password { user, .. } if user == "hookhouse"));
+}
+
+/// What cannot be a cluster is refused where it stands, and no password is repeated.
+#[cfg(feature = "jetstream")]
+#[test]
+fn what_is_no_cluster_is_refused() {
+    let house = House::new();
+    let lines = [
+        "url = \"http://host:4222\"",
+        "url = []",
+        "url = \"nats://me:hush@host:4222\"",
+        "url = \"nats://host\"\nreplicas = 2",
+        "url = \"nats://host\"\nprefix = \"a.b\"",
+        "url = \"nats://host\"\ncredentials = { user = \"me\" }",
+        "url = \"nats://host\"\nmonitor = \"nats://host:8222\"",
+        "replicas = 3",
+        "durability = \"trusted\"",
+    ];
+    for line in lines {
+        let said = house.said(&format!("[store]\n{line}\n{SOURCE}"));
+        assert_eq!(said.len(), 1, "{line}: {said:?}");
+        assert!(!format!("{said:?}").contains("hush"), "{line}");
+    }
+}
+
+/// A build without the cluster's store says so.
+#[cfg(not(feature = "jetstream"))]
+#[test]
+fn a_cluster_needs_its_feature() {
+    let said = House::new().said(&format!("[store]\nurl = \"nats://host:4222\"\n{SOURCE}"));
+    assert_eq!(said.iter().map(|found| found.code).collect::<Vec<_>>(), [Code::NotBuilt]);
 }

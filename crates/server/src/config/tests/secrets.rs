@@ -163,3 +163,31 @@ fn what_answers_challenges_shares_its_secret_with_no_other_scheme() {
     let other = "[source.g]\nprovider = \"github\"\npath = \"/g\"\nsecret = { env = \"OTHER_SECRET\" }\ndeliver = [\"app\"]\n";
     assert_eq!(reuse(&format!("{other}{}", app("provider"))), 1);
 }
+
+/// Case G07, for the other providers that have challenges.
+#[test]
+fn every_provider_that_signs_answers_keeps_its_secret_to_itself() {
+    let house = House::new();
+    let source = |name: &str, rest: &str| {
+        format!(
+            "[source.{name}]\nprovider = \"{name}\"\npath = \"/{name}\"\nsecret = {{ env = \"OTHER_SECRET\" }}\n{rest}"
+        )
+    };
+    let reuse = |text: &str| {
+        let said = house.said(text);
+        said.iter().filter(|found| found.code == Code::SecretReuse).count()
+    };
+    for responder in ["linkedin", "smartcar", "zoom"] {
+        assert_eq!(reuse(&format!("{}{}", source(responder, ""), source("github", ""))), 1, "{responder}");
+        assert_eq!(reuse(&format!("{}{}", source("dropbox", ""), source(responder, ""))), 1, "{responder}");
+    }
+    // One conflict is told once.
+    assert_eq!(reuse(&format!("{}{}", source("zoom", ""), source("linkedin", ""))), 1);
+    let x = X.replace("X_CONSUMER_SECRET", "OTHER_SECRET");
+    assert_eq!(reuse(&format!("{x}{}", source("linkedin", ""))), 1);
+    // An echo is signed with nothing.
+    assert_eq!(reuse(&format!("{}{}", source("dropbox", ""), source("github", ""))), 0);
+    // What a provider says in a URL is no key.
+    assert_eq!(reuse(&source("meta", "verify_token = { env = \"OTHER_SECRET\" }\n")), 1);
+    assert_eq!(reuse(&source("meta", "verify_token = { env = \"X_CLIENT_SECRET\" }\n")), 0);
+}

@@ -75,6 +75,7 @@ impl Renewal {
         let (mut backoff, mut early) = (Backoff::default(), rand::random::<f64>());
         loop {
             if let Some(pair) = self.keyring.pairs().first()
+                && unusable(pair, &self.orders.settings.names, self.clock.now()).is_none()
                 && let Some(wait) = until_renewal(&pair.facts, early, self.clock.now())
             {
                 sleep(wait.min(LOOK)).await;

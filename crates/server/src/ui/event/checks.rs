@@ -41,7 +41,18 @@ pub(in crate::ui) fn of(event: &StoredEvent, source: Option<&Source>, answer: Op
         }
     }
     checks.push(signature(&record.provenance));
-    checks.extend(source.and_then(|source| again(event, source)));
+    match &record.provenance.redacted[..] {
+        [] => checks.extend(source.and_then(|source| again(event, source))),
+        kinds => {
+            let kinds: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+            let what = format!("Redacted before it was stored: {}", kinds.join(", "));
+            checks.push(Check::new(
+                Mood::Warn,
+                what,
+                "its signature covered what is not here, and was checked before",
+            ));
+        }
+    }
     checks.push(repeat(event, source, answer));
     let place = moment::count(event.sequence().0);
     checks.push(Check::new(

@@ -4,6 +4,7 @@ pub(super) mod body;
 pub(super) mod checks;
 pub(super) mod curl;
 pub(super) mod diff;
+pub(super) mod edit;
 mod hex;
 mod json;
 pub(super) mod timeline;

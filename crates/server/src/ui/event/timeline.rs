@@ -1,6 +1,6 @@
 //! What became of an event, moment by moment.
 
-use hookhouse_core::{Answer, Attempt, AttemptOutcome, StoredEvent, Timestamp};
+use hookhouse_core::{Answer, Attempt, AttemptOutcome, Delivery, StoredEvent, Timestamp};
 
 use crate::config::Source;
 use crate::ui::article::offset;
@@ -20,6 +20,7 @@ pub(in crate::ui) struct Step {
 pub(in crate::ui) fn of(
     event: &StoredEvent,
     attempts: &[Attempt],
+    deliveries: &[Delivery],
     answer: Option<&Answer>,
     source: Option<&Source>,
 ) -> Vec<Step> {
@@ -41,8 +42,16 @@ pub(in crate::ui) fn of(
         };
         moments.push((at, mood, what));
     }
+    let edits = deliveries.iter().filter_map(|delivery| Some((&delivery.id, delivery.edited.as_ref()?)));
+    let edits: Vec<_> = edits.collect();
+    for (id, mark) in &edits {
+        let what = format!("{} edited it for replay {} to {}", mark.by, id.round, id.destination);
+        moments.push((mark.at, Mood::Calm, what));
+    }
     for attempt in attempts {
-        moments.push((later(attempt.started_at, attempt.duration_ms), mood(attempt), tried(attempt)));
+        let is_edited = edits.iter().any(|(id, _)| **id == attempt.delivery);
+        let at = later(attempt.started_at, attempt.duration_ms);
+        moments.push((at, mood(attempt), tried(attempt, is_edited)));
     }
     moments.sort_by_key(|(at, ..)| *at);
     let step =
@@ -57,10 +66,10 @@ fn acknowledged(source: Option<&Source>, answer: Option<&Answer>) -> String {
     }
 }
 
-fn tried(attempt: &Attempt) -> String {
+fn tried(attempt: &Attempt, is_edited: bool) -> String {
     let (to, number) = (&attempt.delivery.destination, attempt.number);
     let which = if attempt.delivery.round > 0 {
-        format!("replay {}, ", attempt.delivery.round)
+        format!("replay {}, {}", attempt.delivery.round, if is_edited { "edited, " } else { "" })
     } else {
         String::new()
     };

@@ -1,13 +1,15 @@
-//! What the pictures show: how often and how long, of the last hour of this process.
+//! What the pictures show: how often and how long, of the last hour.
 //!
 //! An observer beside the metrics. Those count since the start, for a system that asks again and again; a page is looked
 //! at once, and must know the last hour by itself. A notice costs a look-up and some atomic additions.
 
 mod minutes;
+mod recall;
 mod recent;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::Hash;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use hookhouse_core::notice::Answered;
@@ -22,12 +24,14 @@ pub(crate) use recent::Spread;
 /// Everything that is shown in pictures.
 #[derive(Debug)]
 pub(crate) struct Pulse {
-    sources: HashMap<SourceName, SourcePulse>,
-    destinations: HashMap<DestinationName, DestinationPulse>,
+    sources: RwLock<HashMap<SourceName, Arc<SourcePulse>>>,
+    destinations: RwLock<HashMap<DestinationName, Arc<DestinationPulse>>>,
     /// Requests that reached no source.
     nowhere: Minutes,
     committed: Recent,
     acknowledged: Recent,
+    /// Since when everything is counted, where the store held more of the hour before the start than was read.
+    whole_since: OnceLock<Timestamp>,
     /// For what does not say when it happened.
     clock: Arc<dyn Clock>,
 }
@@ -94,17 +98,35 @@ impl Pulse {
         destinations: impl IntoIterator<Item = &'a DestinationName>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            sources: sources.into_iter().map(|name| (name.clone(), SourcePulse::default())).collect(),
-            destinations: destinations
-                .into_iter()
-                .map(|name| (name.clone(), DestinationPulse::default()))
-                .collect(),
+        let pulse = Self {
+            sources: RwLock::default(),
+            destinations: RwLock::default(),
             nowhere: Minutes::default(),
             committed: Recent::default(),
             acknowledged: Recent::default(),
+            whole_since: OnceLock::new(),
             clock,
-        })
+        };
+        pulse.change(sources, destinations);
+        Arc::new(pulse)
+    }
+
+    /// Takes note for these from now on; those that were known keep their last hour.
+    pub(crate) fn change<'a>(
+        &self,
+        sources: impl IntoIterator<Item = &'a SourceName>,
+        destinations: impl IntoIterator<Item = &'a DestinationName>,
+    ) {
+        renew(&self.sources, sources);
+        renew(&self.destinations, destinations);
+    }
+
+    fn of_source(&self, name: &SourceName) -> Option<Arc<SourcePulse>> {
+        self.sources.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn of_destination(&self, name: &DestinationName) -> Option<Arc<DestinationPulse>> {
+        self.destinations.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// An observer that takes note of what it is told, then tells `next`.
@@ -114,18 +136,19 @@ impl Pulse {
 
     /// The last hour of a source.
     pub(crate) fn source(&self, name: &SourceName, now: Timestamp) -> Intake {
-        self.sources.get(name).map_or(Intake::NOTHING, |source| source.read(now))
+        self.of_source(name).map_or(Intake::NOTHING, |source| source.read(now))
     }
 
     /// The last hour of every source, and of the requests that reached none.
     pub(crate) fn all_sources(&self, now: Timestamp) -> Intake {
         let nowhere = Intake { refused: self.nowhere.read(now), ..Intake::NOTHING };
-        self.sources.values().fold(nowhere, |all, source| all.and(source.read(now)))
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        sources.values().fold(nowhere, |all, source| all.and(source.read(now)))
     }
 
     /// The last hour of a destination.
     pub(crate) fn destination(&self, name: &DestinationName, now: Timestamp) -> Option<Outflow> {
-        let destination = self.destinations.get(name)?;
+        let destination = self.of_destination(name)?;
         let (good, bad) = (destination.good.read(now), destination.bad.read(now));
         Some(Outflow { good, bad, took: destination.took.read() })
     }
@@ -144,7 +167,7 @@ impl Pulse {
         match notice {
             Notice::Accepted { event, answered, .. } => {
                 let record = event.record();
-                if let Some(source) = self.sources.get(&record.source) {
+                if let Some(source) = self.of_source(&record.source) {
                     let verified = record.provenance.is_verified();
                     let minutes = if verified { &source.verified } else { &source.unverified };
                     minutes.add(record.received_at);
@@ -154,17 +177,17 @@ impl Pulse {
                 }
             }
             Notice::Duplicate { source, answered, .. } => {
-                if let Some(source) = self.sources.get(source) {
+                if let Some(source) = self.of_source(source) {
                     source.repeated.add(self.clock.now());
                 }
                 self.acknowledge(answered);
             }
             Notice::Refused { refusal, .. } => {
-                let source = refusal.source.as_ref().and_then(|name| self.sources.get(name));
-                source.map_or(&self.nowhere, |source| &source.refused).add(refusal.at);
+                let source = refusal.source.as_ref().and_then(|name| self.of_source(name));
+                source.as_ref().map_or(&self.nowhere, |source| &source.refused).add(refusal.at);
             }
             Notice::Relayed { destination, at, duration_ms, failure, answered, .. } => {
-                if let Some(destination) = self.destinations.get(destination) {
+                if let Some(destination) = self.of_destination(destination) {
                     destination.tried(*at, Duration::from_millis(*duration_ms), failure.is_none());
                 }
                 if let Some(took) = answered.stored_in {
@@ -174,7 +197,7 @@ impl Pulse {
             Notice::Attempted { attempt, .. } => {
                 let skipped = matches!(attempt.outcome, AttemptOutcome::Skipped { .. });
                 if let Some(destination) =
-                    self.destinations.get(&attempt.delivery.destination).filter(|_| !skipped)
+                    self.of_destination(&attempt.delivery.destination).filter(|_| !skipped)
                 {
                     let took = Duration::from_millis(attempt.duration_ms);
                     destination.tried(attempt.started_at, took, attempt.outcome.is_delivered());
@@ -209,6 +232,16 @@ impl DestinationPulse {
         // It is known to the millisecond, and never was nothing.
         self.took.add(took.max(Duration::from_millis(1)));
     }
+}
+
+/// Keeps what is still named, and begins with what is new.
+fn renew<'a, N: Clone + Eq + Hash + 'a, P: Default>(
+    known: &RwLock<HashMap<N, Arc<P>>>,
+    names: impl IntoIterator<Item = &'a N>,
+) {
+    let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+    let mut former = std::mem::take(&mut *known);
+    known.extend(names.into_iter().map(|name| (name.clone(), former.remove(name).unwrap_or_default())));
 }
 
 /// How many in all.

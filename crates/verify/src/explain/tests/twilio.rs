@@ -512,7 +512,7 @@ fn the_signature_of_another_provider_is_named_with_its_source() {
     let found = finding(&explanation, Cause::HeaderOfOtherProvider);
     assert_eq!(found.setting.as_deref(), Some("provider = \"github\""));
     assert!(found.detail.contains("`x-hub-signature-256`") && found.detail.contains("`twilio`"), "{found:?}");
-    let unsupported = explain(&own, send("POST", "/a", &[("x-shopify-hmac-sha256", "0")], "{}"));
+    let unsupported = explain(&own, send("POST", "/a", &[("x-gitlab-token", "0")], "{}"));
     let found = finding(&unsupported, Cause::HeaderOfOtherProvider);
     assert_eq!((found.proven, found.setting.as_deref()), (false, None));
 

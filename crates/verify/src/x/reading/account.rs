@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::{Element, Family, Reading, present};
-use crate::batch::MOST_ELEMENTS;
-use crate::json::{self, Canonical, Items, Object};
+use crate::json::{self, Canonical, Member, Object};
 
 const REVOCATION: &str = "user_event";
 
@@ -32,20 +31,29 @@ pub(super) fn read(body: &Object<'_>) -> Option<Reading> {
 }
 
 fn is_event(key: &str) -> bool {
-    key == REVOCATION || key.ends_with("_events")
+    key == REVOCATION || is_list(key)
+}
+
+/// Whether a member of a body is a list of events.
+pub(super) fn is_list(key: &str) -> bool {
+    key.ends_with("_events")
 }
 
 fn elements(body: &Object<'_>, user: &str) -> Option<Vec<Element>> {
     let mut canonical = Canonical::new();
     let mut elements = Vec::new();
     for (key, value) in body.iter().filter(|(key, _)| is_event(key)) {
-        if key == REVOCATION {
-            elements.push(element(user, key, value, &mut canonical)?);
-            continue;
-        }
-        let events = Items::read(value.get(), MOST_ELEMENTS).filter(|events| !events.more)?;
-        for event in events.list {
-            elements.push(element(user, key, event, &mut canonical)?);
+        match value {
+            Member::One(event) if key == REVOCATION => {
+                elements.push(element(user, key, event, &mut canonical)?)
+            }
+            Member::Many(events) if !events.more => {
+                for event in &events.list {
+                    elements.push(element(user, key, event, &mut canonical)?);
+                }
+            }
+            // More than anybody looks at, or no list.
+            _ => return None,
         }
     }
     Some(elements)

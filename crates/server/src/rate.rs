@@ -1,8 +1,9 @@
-//! How many challenges that nobody signed one address may have answered.
+//! How many requests that nobody signed one address may send: challenges to answer, and everything else.
 //!
-//! Every answer is a MAC over a text of the asker's choice, and costs us one. The limit is for that and for nothing else:
-//! a challenge that X signed is never counted, one that is refused anyway neither, and no two addresses share a count, or
-//! a stranger could use up X's.
+//! Every answer to an unsigned challenge is a MAC over a text of the asker's choice, and costs us one; every forged request
+//! costs a verification and a record. The limits are for that and for nothing else: what a provider signed is never
+//! counted, a challenge that is refused anyway neither, and no two addresses share a count, or a stranger could use up
+//! the provider's.
 //!
 //! What is kept is bounded and touches nothing that storage knows: a fixed number of small tables, each with a lock of
 //! its own and room for a few addresses. The address that was quiet longest makes room, which errs on the side of
@@ -25,7 +26,7 @@ const TABLES: usize = 512;
 /// How many addresses a table has room for.
 const ROOM: usize = 8;
 
-/// So many answers in so much time.
+/// So many in so much time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// How many.
@@ -34,7 +35,7 @@ pub struct Rate {
     per: Duration,
 }
 
-/// The most answers that a rate counts: each of them is remembered.
+/// The most that a rate counts: each of them is remembered.
 pub const MOST: u32 = 1_000;
 
 impl Rate {
@@ -52,7 +53,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Counts unsigned challenges by the address that asks.
+/// Counts by the address that asks.
 pub struct Limiter {
     rate: Rate,
     hasher: RandomState,
@@ -79,10 +80,10 @@ impl Limiter {
         self.rate
     }
 
-    /// Counts an answer to `client`.
+    /// Counts a request of `client`.
     ///
     /// # Errors
-    /// How long the client has to wait for one, where it has had as many as there are.
+    /// How long the client has to wait, where it has had as many as there are.
     pub(crate) fn take(&self, client: IpAddr, now: Instant) -> Result<(), Duration> {
         let address = listener::group(client.to_canonical());
         let place = usize::try_from(self.hasher.hash_one(address)).unwrap_or_default() % TABLES;

@@ -13,6 +13,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Sparse(Mutex<(Option<Instant>, u64)>);
 
 impl Sparse {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new((None, 0)))
+    }
+
     /// How many lines were left out before this one; `None` if this one is to be left out too.
     pub(crate) fn may_speak(&self) -> Option<u64> {
         let now = Instant::now();

@@ -1,0 +1,3 @@
+#![no_main]
+
+hookhouse_fuzz::fuzz!(hookhouse_verify::fuzzing::TARGETS, "body_elements");

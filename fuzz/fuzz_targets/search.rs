@@ -1,0 +1,3 @@
+#![no_main]
+
+hookhouse_fuzz::fuzz!(hookhouse_server::fuzzing::TARGETS, "search");

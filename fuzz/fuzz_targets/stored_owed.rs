@@ -1,0 +1,3 @@
+#![no_main]
+
+hookhouse_fuzz::fuzz!(hookhouse_store_sqlite::fuzzing::TARGETS, "stored_owed");
