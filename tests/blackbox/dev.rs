@@ -260,7 +260,8 @@ impl Sitting {
         let folder = tempfile::tempdir().expect("a folder");
         let program = hookhouse().get_program().to_string_lossy().into_owned();
         // Ctrl-C reaches all that runs on a terminal; a shell that has a trap for it outlives it, whichever shell it is.
-        let line = format!("trap : INT; {program} dev --port 0 --admin-port 0 --x-port 0; echo ended $?; stty -a");
+        let line =
+            format!("trap : INT; {program} dev --port 0 --admin-port 0 --x-port 0; echo ended $?; stty -a");
         let mut command = Command::new("script");
         command.args(["-qefc", &line, "/dev/null"]).current_dir(folder.path()).env_remove("NO_COLOR");
         // Where CI is set, colours are taken to be wanted whatever the terminal is.

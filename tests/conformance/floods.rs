@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use hookhouse_testkit::blackbox::{Connection, House, eventually, request};
+use hookhouse_testkit::blackbox::{Connection, House, MOMENT, eventually, request};
 
 use crate::h2::{
     CALM, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, GoAway, HEADERS, PING, Peer, RST_STREAM,
@@ -32,6 +32,7 @@ fn beside<T>(house: &House, what: impl FnOnce() -> T) -> T {
             while !done.load(Ordering::Relaxed) || answered.load(Ordering::Relaxed) == 0 {
                 assert_eq!(connection.exchange(&challenge()).expect("answered").status, 200);
                 answered.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(MOMENT);
             }
         });
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(what));

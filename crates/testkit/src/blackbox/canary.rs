@@ -1,7 +1,8 @@
 //! Whether a secret shows somewhere, in any form in which it could.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
+use aho_corasick::AhoCorasick;
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 
 /// A secret that a test looks for, in every form.
@@ -31,34 +32,23 @@ impl Canary {
     }
 }
 
-/// Which secrets show in bytes, and in which form. One look at the bytes, however many secrets there are.
+/// Which secrets show in bytes, and in which form. One look at the bytes, however many secrets there are: a log can have
+/// hundreds of megabytes.
 #[must_use]
 pub fn sightings(canaries: &[Canary], bytes: &[u8]) -> Vec<String> {
-    let mut beginnings: HashMap<[u8; HEAD], Vec<Form<'_>>> = HashMap::new();
-    for canary in canaries {
-        for (form, text) in &canary.forms {
-            if let Some(head) = text.first_chunk::<HEAD>() {
-                beginnings.entry(*head).or_default().push((canary, form, text));
-            }
-        }
-    }
-    let mut seen = Vec::new();
-    let mut rest = bytes;
-    while let Some(head) = rest.first_chunk::<HEAD>() {
-        let here = beginnings.get(head).into_iter().flatten().filter(|(_, _, text)| rest.starts_with(text));
-        seen.extend(here.map(|(canary, form, _)| format!("{} ({form})", canary.name)));
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    seen.sort();
-    seen.dedup();
-    seen
+    let forms: Vec<_> = canaries
+        .iter()
+        .flat_map(|canary| canary.forms.iter().map(move |(form, text)| (canary, form, text)))
+        .collect();
+    let all = AhoCorasick::new(forms.iter().map(|(_, _, text)| text)).expect("a few short patterns");
+    // Forms may share their bytes: each that is there is told.
+    let seen: BTreeSet<_> = all
+        .find_overlapping_iter(bytes)
+        .map(|found| forms[found.pattern().as_usize()])
+        .map(|(canary, form, _)| format!("{} ({form})", canary.name))
+        .collect();
+    seen.into_iter().collect()
 }
-
-/// A form of a secret.
-type Form<'a> = (&'a Canary, &'static str, &'a [u8]);
-
-/// What is compared first. No form is shorter.
-const HEAD: usize = 8;
 
 /// What base64 makes of a secret behind so many bytes of something else, without the letters that those have a part in.
 fn aligned(secret: &[u8], before: usize, encoding: &data_encoding::Encoding) -> Vec<u8> {
