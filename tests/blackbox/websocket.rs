@@ -129,6 +129,29 @@ fn echo_once(stream: &mut TcpStream, message: &[u8]) {
 }
 
 #[test]
+fn a_tunnel_keeps_its_place_until_it_ends() {
+    let echo = Echo::start();
+    let limits = "[server]\nlisten = [\"127.0.0.1:0\"]\nlimits = { connections = 3, per_address = 3 }\n";
+    let house = House::start(&format!("{limits}{}", config(echo.address)), &[("TOKEN", TOKEN)]);
+    let is_served = || {
+        let mut connection = Connection::open(house.ingress).expect("accepted by the system");
+        connection.exchange(&request("GET", "/nowhere", &[], b"")).is_ok_and(|answer| answer.status == 404)
+    };
+    let mut tunnels: Vec<_> = (0..3).map(|_| open(&house, "/streams")).collect();
+    for tunnel in &mut tunnels {
+        echo_once(tunnel, b"here");
+    }
+    assert!(!is_served(), "one more than there are places");
+    let last = tunnels.pop().expect("three");
+    last.shutdown(Shutdown::Both).expect("open");
+    drop(last);
+    eventually("a place", || is_served().then_some(()));
+    for tunnel in &mut tunnels {
+        echo_once(tunnel, b"and still here");
+    }
+}
+
+#[test]
 fn a_thousand_messages_both_ways() {
     let echo = Echo::start();
     let house = House::start(&config(echo.address), &[("TOKEN", TOKEN)]);

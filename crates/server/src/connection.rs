@@ -4,6 +4,7 @@
 //! byte that never comes, a head that trickles, a keep-alive that idles, an answer that nobody reads. One timer per
 //! connection, set again only when it fires, so that a request costs two atomic stores.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -208,11 +209,14 @@ pub(crate) struct Watch {
     stalled_since: AtomicU64,
     /// The next answer is the last.
     leaving: AtomicBool,
+    /// What is given back when its socket is closed.
+    _held: Box<dyn Any + Send + Sync>,
 }
 
 impl Watch {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(held: impl Any + Send + Sync) -> Arc<Self> {
         Arc::new(Self {
+            _held: Box::new(held),
             began: Instant::now(),
             multiplexed: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),

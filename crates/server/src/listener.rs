@@ -115,7 +115,8 @@ pub(crate) async fn run<M, S, B>(
         };
         let (service, shared) = (Arc::clone(&service), lifecycle.clone());
         lifecycle.tracker.spawn(async move {
-            let _held = (seat, refill);
+            // Given back with the last of the connection, which may be a tunnel that outlives what is served here.
+            let held = (seat, refill);
             let mut peer = peer;
             if intake.proxy_protocol {
                 let deadline = Instant::now() + proxy_protocol::PATIENCE;
@@ -126,7 +127,7 @@ pub(crate) async fn run<M, S, B>(
             }
             let served = match &intake.front {
                 None => {
-                    let watch = Watch::new();
+                    let watch = Watch::new(held);
                     let service = service(peer, &watch, &intake);
                     connection::serve(stream, watch, service, &shared).await
                 }
@@ -136,7 +137,7 @@ pub(crate) async fn run<M, S, B>(
                         () = shared.last_call() => return,
                     };
                     let Some(stream) = shaken else { return };
-                    let watch = Watch::new();
+                    let watch = Watch::new(held);
                     let service = service(peer, &watch, &intake);
                     connection::serve(stream, watch, service, &shared).await
                 }
