@@ -18,5 +18,5 @@ pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
     let deny = ["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"];
     step::run("dependencies", Command::new(tools::deny()?).args(deny))?;
     bench::instructions()?;
-    test::run(&[])
+    test::under("ci", &[])
 }

@@ -10,6 +10,11 @@ use crate::{sdks, step, tools};
 ///
 /// Arguments go to nextest: the beginning of a test's name, `--package NAME`, `-E EXPRESSION`.
 pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
+    under("default", args)
+}
+
+/// The same under a profile of `.config/nextest.toml`.
+pub(crate) fn under(profile: &str, args: &[String]) -> anyhow::Result<()> {
     tools::c_compiler()?;
     tools::curl()?;
     tools::prometheus()?;
@@ -26,7 +31,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     if are_called(args, "hookhouse") || are_called(args, "hookhouse-store-jetstream") {
         tools::nats()?;
     }
-    let mut nextest = step::cargo(&["nextest", "run"]);
+    let mut nextest = step::cargo(&["nextest", "run", "--profile", profile]);
     if !args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package")) {
         nextest.arg("--workspace").args(FEATURES);
     }
