@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -16,24 +17,33 @@ use crate::load::{Load, SENDERS};
 use crate::server::{PATIENCE, Server, Setup};
 
 /// How long something goes on: so many times, or until a moment, whichever comes first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Budget {
     /// At most so many times.
-    pub times: u32,
+    times: u32,
     /// Not begun again after this.
-    pub until: Option<Instant>,
+    until: Option<Instant>,
+    /// How often it was done, for whoever looks on.
+    done: Arc<AtomicU32>,
 }
 
 impl Budget {
     /// So many times, however long it takes.
     #[must_use]
     pub fn times(times: u32) -> Self {
-        Self { times, until: None }
+        Self { times, until: None, done: Arc::default() }
+    }
+
+    /// So many times, unless it takes longer; `done` shows how often it was done.
+    #[must_use]
+    pub fn within(length: Duration, times: u32, done: &Arc<AtomicU32>) -> Self {
+        Self { times, until: Some(Instant::now() + length), done: Arc::clone(done) }
     }
 
     /// Whether another round may begin.
     #[must_use]
     pub fn allows(&self, done: u32) -> bool {
+        self.done.store(done, Ordering::Relaxed);
         done < self.times && self.until.is_none_or(|until| Instant::now() < until)
     }
 }

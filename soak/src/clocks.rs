@@ -24,7 +24,7 @@ const EVENTS: usize = 60;
 /// # Errors
 /// When the harness cannot do its work, ids are out of order, or there is a storm of retries. What the audits find is no
 /// error.
-pub fn run(binary: &Path, budget: Budget, seed: u64) -> anyhow::Result<Outcome> {
+pub fn run(binary: &Path, budget: &Budget, seed: u64) -> anyhow::Result<Outcome> {
     let library = needs::clock()?;
     let mut outcome = Outcome::default();
     let mut campaign = Campaign::new(binary, None, seed)?;

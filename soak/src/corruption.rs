@@ -46,7 +46,7 @@ enum Damage {
 ///
 /// # Errors
 /// When the harness cannot do its work.
-pub fn run(binary: &Path, budget: Budget, seed: u64) -> anyhow::Result<Damaged> {
+pub fn run(binary: &Path, budget: &Budget, seed: u64) -> anyhow::Result<Damaged> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut damaged = Damaged::default();
     let mut campaign = Campaign::new(binary, None, seed)?;

@@ -24,7 +24,7 @@ const MOST: Duration = Duration::from_millis(120);
 ///
 /// # Errors
 /// When the harness cannot do its work. What it finds is no error.
-pub fn run(binary: &Path, kind: Kind, budget: Budget, seed: u64) -> anyhow::Result<Outcome> {
+pub fn run(binary: &Path, kind: Kind, budget: &Budget, seed: u64) -> anyhow::Result<Outcome> {
     cut(binary, kind, budget, seed, None)
 }
 
@@ -32,12 +32,12 @@ pub fn run(binary: &Path, kind: Kind, budget: Budget, seed: u64) -> anyhow::Resu
 ///
 /// # Errors
 /// When the harness cannot do its work.
-pub fn control(binary: &Path, kind: Kind, budget: Budget, seed: u64) -> anyhow::Result<Outcome> {
+pub fn control(binary: &Path, kind: Kind, budget: &Budget, seed: u64) -> anyhow::Result<Outcome> {
     let lie = Lie::compile()?;
     cut(binary, kind, budget, seed, Some(&lie))
 }
 
-fn cut(binary: &Path, kind: Kind, budget: Budget, seed: u64, lie: Option<&Lie>) -> anyhow::Result<Outcome> {
+fn cut(binary: &Path, kind: Kind, budget: &Budget, seed: u64, lie: Option<&Lie>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut image = Image::new(kind)?;
     while budget.allows(outcome.rounds) {

@@ -1,4 +1,4 @@
-//! Floods of HTTP/2 frames, one kind after the other, beside a good client. Each attacker comes back as soon as it is
+//! Floods: of HTTP/2 frames, and of HTTP/1 requests that are refused, one kind after the other, beside a good client. Each attacker comes back as soon as it is
 //! thrown out.
 
 use std::net::SocketAddr;
@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::campaign::Campaign;
+use crate::http::signed_with;
 use crate::latency::{Asks, Client, Waits};
 use crate::process;
 
@@ -27,6 +28,9 @@ pub const KINDS: [&str; 8] = [
     "PRIORITY",
     "a header table that explodes",
 ];
+
+/// Floods that need no second version of HTTP.
+pub const PLAIN: [&str; 2] = ["refusals", "forged bodies of 1 MB"];
 
 /// What was seen of one kind.
 #[derive(Debug)]
@@ -48,24 +52,29 @@ const ATTACKERS: usize = 50;
 ///
 /// # Errors
 /// When the harness cannot do its work.
-pub fn run(binary: &Path, length: Duration, seed: u64) -> anyhow::Result<Vec<Flooded>> {
+pub fn run(
+    binary: &Path,
+    kinds: &[&'static str],
+    length: Duration,
+    seed: u64,
+) -> anyhow::Result<Vec<Flooded>> {
     let mut campaign = Campaign::new(binary, None, seed)?;
     campaign.server.start()?;
     let (ingress, pid) = (campaign.server.ingress, campaign.server.pid()?);
     // Whatever a first flood makes the server set up once belongs to no kind.
     Client::run(ingress, Asks::Events, Duration::from_millis(500))?;
     let mut seen = Vec::new();
-    for kind in KINDS {
+    for kind in kinds.iter().copied() {
         let before = process::resident(pid)?;
         let runtime = Runtime::new()?;
         let (over, thrown_out) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let frames: Arc<[u8]> = frames(kind).into();
+        let (opening, frames): (_, Arc<[u8]>) = (opening(kind), frames(kind).into());
         for _ in 0..ATTACKERS {
-            let (over, thrown_out, frames) =
-                (Arc::clone(&over), Arc::clone(&thrown_out), Arc::clone(&frames));
+            let (over, thrown_out, frames, opening) =
+                (Arc::clone(&over), Arc::clone(&thrown_out), Arc::clone(&frames), opening.clone());
             drop(runtime.spawn(async move {
                 while !over.load(Ordering::SeqCst) {
-                    if attack(ingress, &frames).await.is_ok() {
+                    if attack(ingress, &opening, &frames).await.is_ok() {
                         thrown_out.fetch_add(1, Ordering::SeqCst);
                     }
                     sleep(Duration::from_millis(10)).await;
@@ -90,10 +99,9 @@ pub fn run(binary: &Path, length: Duration, seed: u64) -> anyhow::Result<Vec<Flo
 }
 
 /// Sends frames until the server has had enough. It reads what comes back, a little.
-async fn attack(ingress: SocketAddr, frames: &[u8]) -> anyhow::Result<()> {
+async fn attack(ingress: SocketAddr, opening: &[u8], frames: &[u8]) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(ingress).await?;
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
-    stream.write_all(&frame(SETTINGS, 0, 0, b"")).await?;
+    stream.write_all(opening).await?;
     let mut buffer = [0; 4096];
     loop {
         match timeout(Duration::from_secs(30), stream.write_all(frames)).await {
@@ -128,6 +136,14 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// How a connection begins.
+fn opening(kind: &str) -> Vec<u8> {
+    if PLAIN.contains(&kind) {
+        return Vec::new();
+    }
+    [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(SETTINGS, 0, 0, b"")].concat()
+}
+
 /// A piece of a flood, which is sent again and again.
 fn frames(kind: &str) -> Vec<u8> {
     let streams = || (0..500_u32).map(|number| number * 2 + 1);
@@ -147,6 +163,8 @@ fn frames(kind: &str) -> Vec<u8> {
         "WINDOW_UPDATE of nothing" => streams()
             .flat_map(|id| [frame(HEADERS, 5, id, &REQUEST), frame(WINDOW_UPDATE, 0, id, &[0; 4])].concat())
             .collect(),
+        "refusals" => signed_with("the secret of somebody else", b"{}").repeat(100),
+        "forged bodies of 1 MB" => signed_with("the secret of somebody else", &vec![b'x'; 1_000_000]),
         "PRIORITY" => streams().flat_map(|id| frame(PRIORITY, 0, id, &[0, 0, 0, 0, 16])).collect(),
         // One long field goes into the table, then every byte names it again.
         _ => {

@@ -115,7 +115,13 @@ impl Connection {
 /// An event of X, signed.
 #[must_use]
 pub fn signed(body: &[u8]) -> Vec<u8> {
-    let signature = Secret::new(SECRET).map_or_else(|_| String::new(), |secret| sign_post(&secret, body));
+    signed_with(SECRET, body)
+}
+
+/// An event of X, signed with a secret of one's own.
+#[must_use]
+pub fn signed_with(secret: &str, body: &[u8]) -> Vec<u8> {
+    let signature = Secret::new(secret).map_or_else(|_| String::new(), |secret| sign_post(&secret, body));
     let mut request = format!(
         "POST {PATH} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          x-twitter-webhooks-signature: {signature}\r\n\r\n",

@@ -56,7 +56,7 @@ pub fn run(
     binary: &Path,
     failure: Failure,
     step: usize,
-    budget: Budget,
+    budget: &Budget,
     seed: u64,
 ) -> anyhow::Result<Outcome> {
     needs::tracing()?;

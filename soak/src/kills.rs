@@ -18,7 +18,7 @@ const MOST: Duration = Duration::from_millis(120);
 ///
 /// # Errors
 /// When the harness cannot do its work. What it finds is no error.
-pub fn run(binary: &Path, budget: Budget, seed: u64) -> anyhow::Result<Outcome> {
+pub fn run(binary: &Path, budget: &Budget, seed: u64) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     while budget.allows(outcome.rounds) {
         let mut campaign = Campaign::new(binary, None, seed.wrapping_add(u64::from(outcome.rounds)))?;

@@ -113,6 +113,19 @@ impl Waits {
         at.map_or(f64::INFINITY, |wait| wait.as_secs_f64() * 1e3)
     }
 
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let refused = self.refused + other.refused;
+        Self { refused, ..Self::of([self.sorted, other.sorted].concat()) }
+    }
+
+    /// The longest, in milliseconds.
+    #[must_use]
+    pub fn longest(&self) -> f64 {
+        self.sorted.last().map_or(0.0, |wait| wait.as_secs_f64() * 1e3)
+    }
+
     /// From waits that were measured elsewhere.
     #[must_use]
     pub fn of(mut waits: Vec<Duration>) -> Self {

@@ -47,6 +47,10 @@ pub struct Setup {
     pub store: String,
     /// More lines of `[destination.app]`.
     pub delivery: String,
+    /// The lines of the source that name its secrets, where it is not the usual one.
+    pub secrets: Option<String>,
+    /// More sections.
+    pub more: String,
 }
 
 impl Server {
@@ -86,9 +90,10 @@ impl Server {
         let mut text = format!(
             "[server]\nlisten = [\"{listen}\"]\nlimits = {{ connections = 20000, per_address = 1000 }}\n\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n\n[store]\npath = \"{}\"\n{}\n\
-             [source.x]\nprovider = \"x\"\npath = \"{PATH}\"\nconsumer_secret = {{ env = \"SOAK_SECRET\" }}\n",
+             [source.x]\nprovider = \"x\"\npath = \"{PATH}\"\n{}",
             self.store.display(),
             setup.store,
+            setup.secrets.as_deref().unwrap_or("consumer_secret = { env = \"SOAK_SECRET\" }\n"),
         );
         if let Some(application) = setup.destination {
             text += &format!(
@@ -97,6 +102,7 @@ impl Server {
                 setup.delivery
             );
         }
+        text += &setup.more;
         std::fs::write(self.folder.join("hookhouse.toml"), text)?;
         Ok(())
     }
@@ -139,6 +145,53 @@ impl Server {
     pub fn spawn(&mut self) -> anyhow::Result<()> {
         // A power cut, or a damaged file system, may have taken it or keep it.
         drop(std::fs::remove_file(self.store.join("runtime.json")));
+        self.child = Some(self.serve(&[])?);
+        Ok(())
+    }
+
+    /// Starts another process, which takes over; answers with how the former one ended, once the new one is ready.
+    ///
+    /// # Errors
+    /// When the successor ends instead, or one of the two takes too long.
+    pub fn take_over(&mut self) -> anyhow::Result<ExitStatus> {
+        let successor = self.serve(&["--take-over"])?;
+        let mut former = self.child.replace(successor).context("there is no server to take over from")?;
+        let ended = self.until_succeeded(&mut former);
+        if ended.is_err() {
+            drop(former.kill());
+            drop(former.wait());
+        }
+        ended
+    }
+
+    fn until_succeeded(&mut self, former: &mut Child) -> anyhow::Result<ExitStatus> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.ended()? {
+                bail!("the successor ended with {status}:\n{}", self.last_words());
+            }
+            if let Some(status) = former.try_wait()?
+                && answers(self.admin, "/readyz")
+            {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < until, "nobody took over in time:\n{}", self.last_words());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Has the running server read its configuration again; answers with the exit code of the command, and what it said.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn reload(&self) -> anyhow::Result<(Option<i32>, String)> {
+        let mut command = Command::new(&self.binary);
+        command.arg("reload").current_dir(&self.folder).env_clear().env("SOAK_SECRET", SECRET);
+        let output = command.stdin(Stdio::null()).output()?;
+        Ok((output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    fn serve(&self, more: &[&str]) -> anyhow::Result<Child> {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
         let mut words = self.wrapper.iter();
         let mut command = match words.next() {
@@ -149,13 +202,14 @@ impl Server {
             }
             None => Command::new(&self.binary),
         };
-        command.args(["serve", "--log", "warn,hookhouse_store_sqlite=info"]).current_dir(&self.folder);
+        command
+            .args(["serve", "--log", "warn,hookhouse_store_sqlite=info"])
+            .args(more)
+            .current_dir(&self.folder);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("SOAK_SECRET", SECRET).envs(self.variables.iter().map(|(n, v)| (n, v)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let started = command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))?;
-        self.child = Some(started);
-        Ok(())
+        command.spawn().with_context(|| format!("cannot start {:?}", command.get_program()))
     }
 
     /// Reads where it listens, if it said so.

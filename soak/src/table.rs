@@ -20,16 +20,20 @@ pub struct Row {
     pub verdict: Option<Verdict>,
 }
 
-/// The table in Markdown, with what it was measured on.
+/// The table in Markdown, with what it was measured on, and what is still missing in it.
 #[must_use]
-pub fn render(rows: &[Row], machine: &str) -> String {
+pub fn render(rows: &[Row], machine: &str, missing: &[&str]) -> String {
     let mut text = "| goal | what is done | target | reached | verdict |\n|---|---|---|---|---|\n".to_owned();
     for Row { goal, figures, verdict } in rows {
         let verdict = verdict.map_or("**not measured**", Verdict::word);
         let figures = figures.replace('|', "/").replace('\n', " ");
         text += &format!("| {} | {} | {} | {figures} | {verdict} |\n", goal.name, goal.what, goal.target);
     }
-    format!("{text}\n{machine}\n")
+    text += &format!("\n{machine}\n");
+    if !missing.is_empty() {
+        text += &format!("\n**The run did not come to its end**: {} are missing.\n", missing.join(", "));
+    }
+    text
 }
 
 /// Puts it into a file, in place of the one that is there.
@@ -52,6 +56,7 @@ fn replace(text: &str, table: &str) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::goals::GOALS;
 
     #[test]
     fn a_table_takes_the_place_of_the_last_one() {
@@ -60,6 +65,14 @@ mod tests {
         assert_eq!(once, format!("before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"));
         assert_eq!(replace(&once, "new\n").unwrap(), once);
         assert!(replace("nothing", "new").is_err());
+    }
+
+    #[test]
+    fn a_table_that_is_not_whole_says_so() {
+        let row = Row { goal: &GOALS[0], figures: "a|b\nc".to_owned(), verdict: Some(Verdict::Met) };
+        let part = render(std::slice::from_ref(&row), "a machine", &["kills", "steady"]);
+        assert!(part.contains("| a/b c | met |") && part.contains("kills, steady are missing"), "{part}");
+        assert!(!render(&[row], "a machine", &[]).contains("missing"));
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! Reloads and restarts under load.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use hookhouse_testkit::blackbox::{House, Traffic, eventually, request};
+use hookhouse_soak::campaign::{Budget, Campaign};
+use hookhouse_soak::change::{self, Change};
+use hookhouse_soak::server::SECRET as SOAK_SECRET;
+use hookhouse_soak::traffic;
+use hookhouse_testkit::blackbox::{House, Traffic, eventually, hookhouse, request};
 use hookhouse_testkit::receiver::Behaviour;
 use hookhouse_verify::x::sign_post;
 
@@ -71,6 +76,22 @@ fn d05(case: &Case) {
     let level = house.log().into_iter().find(rejected).expect("it was just seen");
     assert!(level.contains("\"level\":\"ERROR\""), "{level}");
     all_stored(&house, &events.acknowledged);
+    harness(Change::Configuration);
+    harness(Change::Secret);
+}
+
+/// A few rounds of what `cargo xtask soak` does fifty times, at a rate that a busy machine keeps up with.
+fn harness(change: Change) {
+    let seed = rand::random();
+    let seen = change::run(&binary(), change, 320, &Budget::times(4), seed);
+    let seen = seen.unwrap_or_else(|error| panic!("{change:?}, seed {seed}: {error:#}"));
+    assert_eq!((seen.rounds, &seen.tally.failures), (4, &Vec::new()), "{change:?}, seed {seed}");
+    assert!(seen.findings.is_clean(), "{change:?}, seed {seed}: {}", seen.findings);
+    assert_eq!(seen.tally.waits.count(), seen.findings.acknowledged);
+}
+
+fn binary() -> PathBuf {
+    PathBuf::from(hookhouse().get_program())
 }
 
 const RESTARTS: usize = 3;
@@ -100,6 +121,20 @@ fn d06(case: &Case) {
     assert_eq!(drained.len(), RESTARTS);
     assert!(drained.iter().all(|line| line.contains("\"level\":\"INFO\"")), "{drained:?}");
     all_stored(&house, &events.acknowledged);
+    harness(Change::Process);
+    a_restart_that_hands_nothing_over_fails_requests();
+}
+
+/// The same senders see it when the server is only stopped and started: a harness that cannot find a failure shows nothing.
+fn a_restart_that_hands_nothing_over_fails_requests() {
+    let mut campaign = Campaign::new(&binary(), None, rand::random()).expect("a campaign");
+    campaign.server.start().unwrap_or_else(|error| panic!("{error:#}"));
+    let traffic = traffic::Traffic::start(campaign.server.ingress, &campaign.ledger, 100, SOAK_SECRET);
+    traffic.go_on(2).expect("answers");
+    campaign.server.stop().unwrap_or_else(|error| panic!("{error:#}"));
+    // It ends as soon as there is a failure.
+    traffic.go_on(100_000).expect("a failure");
+    assert!(!traffic.end().expect("a tally").failures.is_empty());
 }
 
 /// An application whose every answer takes a moment, so that deliveries are under way at any time.

@@ -41,7 +41,7 @@ fn clean(outcome: anyhow::Result<Outcome>, seed: u64) -> Outcome {
 
 fn d01(case: &Case) {
     let seed = seed();
-    let outcome = clean(kills::run(&binary(), Budget::times(20), seed), seed);
+    let outcome = clean(kills::run(&binary(), &Budget::times(20), seed), seed);
     assert_eq!(outcome.rounds, 20);
     assert_eq!(case.code(), "store.recovered");
 }
@@ -50,9 +50,9 @@ fn d01(case: &Case) {
 fn d02(_: &Case) {
     for kind in [Kind::Ext4, Kind::Xfs] {
         let seed = seed();
-        let outcome = clean(cuts::run(&binary(), kind, Budget::times(8), seed), seed);
+        let outcome = clean(cuts::run(&binary(), kind, &Budget::times(8), seed), seed);
         assert_eq!(outcome.rounds, 8, "{kind}");
-        let control = cuts::control(&binary(), kind, Budget::times(20), seed);
+        let control = cuts::control(&binary(), kind, &Budget::times(20), seed);
         let control = control.unwrap_or_else(|error| panic!("{kind}, seed {seed}: {error:#}"));
         assert!(!control.findings.lost.is_empty(), "{kind}: 20 power cuts without syncs lost nothing");
     }
@@ -60,7 +60,7 @@ fn d02(_: &Case) {
 
 fn d03(case: &Case) {
     let seed = seed();
-    let damaged = corruption::run(&binary(), Budget::times(24), seed);
+    let damaged = corruption::run(&binary(), &Budget::times(24), seed);
     let damaged = damaged.unwrap_or_else(|error| panic!("seed {seed}: {error:#}"));
     assert_eq!(damaged.wrong, Vec::<String>::new(), "seed {seed}");
     assert_eq!(damaged.rounds, 24);
@@ -69,7 +69,7 @@ fn d03(case: &Case) {
 
 fn d04(case: &Case) {
     let seed = seed();
-    let outcome = clean(clocks::run(&binary(), Budget::times(6), seed), seed);
+    let outcome = clean(clocks::run(&binary(), &Budget::times(6), seed), seed);
     assert_eq!(outcome.rounds, 6);
     assert_eq!(case.code(), "clock.jump");
 }
@@ -97,7 +97,7 @@ fn l13(case: &Case) {
     assert!(house.events().is_empty());
     for reserve in [Reserve::Kept, Reserve::None] {
         let seed = seed();
-        let outcome = clean(full::run(&binary(), reserve, Budget::times(4), seed), seed);
+        let outcome = clean(full::run(&binary(), reserve, &Budget::times(4), seed), seed);
         assert_eq!(outcome.rounds, 4, "{reserve:?}");
     }
 }
@@ -109,7 +109,7 @@ fn l14(case: &Case) {
         let seed = seed();
         // It takes more writes than syncs to come to the first event.
         let step = if failure == Failure::Sync { 8 } else { 30 };
-        let outcome = clean(io_errors::run(&binary(), failure, step, Budget::times(6), seed), seed);
+        let outcome = clean(io_errors::run(&binary(), failure, step, &Budget::times(6), seed), seed);
         assert!(outcome.rounds > 1, "{failure:?} never came");
     }
 }

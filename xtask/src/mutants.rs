@@ -1,6 +1,7 @@
 //! Changes the code on which everything rests, one thing at a time, and counts the changes that no test notices.
 
-use std::fs;
+use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Context, bail};
 
@@ -46,17 +47,42 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
         }
         // It fails where a mutant is missed; the count below says so for all of them.
         let survived = step::run(name, &mut mutants);
-        let count = |list: &str| {
-            fs::read_to_string(folder.join("mutants.out").join(list)).map(|text| text.lines().count())
-        };
-        let lists =
-            count("caught.txt").and_then(|caught| Ok((caught + count("timeout.txt")?, count("missed.txt")?)));
-        let Ok((of_them, not)) = lists else { return survived };
+        let Ok((of_them, not)) = counts(&folder) else { return survived };
         eprintln!("{name}: {}", score(of_them, not));
         (caught, missed) = (caught + of_them, missed + not);
+        let file = output.join("summary.json");
+        fs::write(&file, summary(&output)).with_context(|| format!("cannot write {}", file.display()))?;
     }
     eprintln!("all: {}; what is missed is in {}", score(caught, missed), output.display());
     Ok(())
+}
+
+/// The mutants of a module that were caught, and those that were not.
+fn counts(folder: &Path) -> io::Result<(usize, usize)> {
+    let count = |list: &str| {
+        fs::read_to_string(folder.join("mutants.out").join(list)).map(|text| text.lines().count())
+    };
+    Ok((count("caught.txt")? + count("timeout.txt")?, count("missed.txt")?))
+}
+
+/// For `cargo xtask soak`: every module that was ever run here, each by its last run.
+fn summary(output: &Path) -> String {
+    let run = |(name, ..): &(&'static str, _, _)| Some((*name, counts(&output.join(name)).ok()?));
+    let modules: Vec<_> = MODULES.iter().filter_map(run).collect();
+    let lines: Vec<_> = modules
+        .iter()
+        .map(|(name, (caught, missed))| {
+            format!(r#"    {{"name":"{name}","caught":{caught},"missed":{missed}}}"#)
+        })
+        .collect();
+    let sum = |of: fn(&(usize, usize)) -> usize| modules.iter().map(|(_, counts)| of(counts)).sum::<usize>();
+    format!(
+        "{{\n  \"caught\": {},\n  \"missed\": {},\n  \"of\": {},\n  \"modules\": [\n{}\n  ]\n}}\n",
+        sum(|counts| counts.0),
+        sum(|counts| counts.1),
+        MODULES.len(),
+        lines.join(",\n")
+    )
 }
 
 fn score(caught: usize, missed: usize) -> String {
