@@ -12,7 +12,7 @@ use hookhouse_verify::twilio::{Algorithm, sign};
 
 use super::relay::answer_to;
 
-const TOKEN: &str = "auth-token-of-the-stream-account-1";
+pub(super) const TOKEN: &str = "auth-token-of-the-stream-account-1";
 
 /// An application that agrees to speak WebSocket and sends back every byte.
 #[derive(Clone)]
@@ -93,7 +93,7 @@ fn config(application: SocketAddr) -> String {
 }
 
 /// A handshake as Twilio signs it: for the `wss` URL, without a body.
-fn handshake(path: &str, token: &str) -> Vec<u8> {
+pub(super) fn handshake(path: &str, token: &str) -> Vec<u8> {
     let url = format!("wss://h.example{path}");
     let signature = sign(&Secret::new(token).expect("not empty"), Algorithm::HmacSha1, &url, b"");
     let headers = [
