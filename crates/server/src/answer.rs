@@ -235,8 +235,8 @@ pub(crate) fn handshake(handshake: Handshake) -> Reply {
     reply
 }
 
-fn plain(status: StatusCode, content_type: Option<&str>, body: String) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
+fn plain(status: StatusCode, content_type: Option<&str>, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     if let Some(Ok(content_type)) = content_type.map(HeaderValue::from_str) {

@@ -153,7 +153,7 @@ impl Relays {
             RelayFailure::Broken(_) => Refuse::BadGateway,
         };
         let (reply, body) = match &settings.fallback {
-            Some(fallback) => (answer::accepted(fallback), Bytes::from(fallback.body.clone())),
+            Some(fallback) => (answer::accepted(fallback), fallback.body.clone()),
             None => (kind.reply(&id.to_string(), false), Bytes::new()),
         };
         self.observer.notice(asked.told(reply.status().as_u16(), Some(failure)));

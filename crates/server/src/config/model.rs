@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hookhouse_core::{DestinationName, Redaction, Secret, SourceName};
 use hookhouse_delivery::Destination;
 use hookhouse_store_sqlite::Encryption;
@@ -349,22 +350,23 @@ pub struct Answer {
     pub status: u16,
     /// The `Content-Type`, where there is a body.
     pub content_type: Option<String>,
-    /// The body.
-    pub body: String,
+    /// The body. However many answers are on their way, it is there once.
+    pub body: Bytes,
 }
 
 impl Answer {
     /// 200 and nothing else: what every provider but Twilio wants.
     #[must_use]
     pub fn empty() -> Self {
-        Self { status: 200, content_type: None, body: String::new() }
+        Self { status: 200, content_type: None, body: Bytes::new() }
     }
 
     /// TwiML that does nothing. A `text/plain` answer would be sent to the caller as a message
     /// (<https://www.twilio.com/docs/messaging/twiml>).
     #[must_use]
     pub fn twiml() -> Self {
-        Self { status: 200, content_type: Some("text/xml".to_owned()), body: "<Response/>".to_owned() }
+        let body = Bytes::from_static(b"<Response/>");
+        Self { status: 200, content_type: Some("text/xml".to_owned()), body }
     }
 }
 

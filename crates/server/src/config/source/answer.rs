@@ -59,6 +59,6 @@ pub(super) fn read_given(given: &Given<RawAnswer>, loader: &Loader<'_>) -> Answe
     Answer {
         status: u16::try_from(status).unwrap_or(200),
         content_type: raw.content_type.value().cloned(),
-        body,
+        body: body.into(),
     }
 }
