@@ -213,3 +213,16 @@ fn check_reads_certificates_and_an_expired_one_is_served_with_a_loud_word() {
     assert!(code == 3 && err.contains("the key is not the certificate's"), "{code} {err}");
     assert!(!err.contains("PRIVATE KEY"), "{err}");
 }
+
+/// What is copied from the pages into a provider's form.
+#[test]
+fn a_server_that_speaks_tls_alone_shows_https_for_pasting() {
+    let files = Files::new();
+    let (_, tls) = files.issue("cert", &Wanted::good(&[NAME]));
+    for (hosts, called) in [("", "127.0.0.1"), ("hosts = [\"hooks.example.com\"]\n", NAME)] {
+        let house = House::start(&format!("[server]\nlisten = [\"127.0.0.1:0\"]\n{tls}{hosts}{SOURCE}"), &[]);
+        let (page, url) =
+            (house.page("/sources"), format!("https://{called}:{}/inbox", house.ingress.port()));
+        assert!(page.contains(&url), "{url}: {page}");
+    }
+}

@@ -255,10 +255,10 @@ async fn assemble(wiring: Wiring, coming: Option<Coming>) -> Result<Running, Ser
         seats: Arc::clone(&seats.ingress),
         lifecycle: lifecycle.clone(),
     };
-    let in_force = InForce::new(&config, view, sources.clone(), names, sockets.iter().flatten());
-    let addresses = in_force.ingress.clone();
     let secure = sockets.iter().zip(&shown).filter(|(_, front)| front.is_some());
-    let secure = secure.flat_map(|(sockets, _)| sockets).filter_map(Socket::address).collect();
+    let secure: Vec<_> = secure.flat_map(|(sockets, _)| sockets).filter_map(Socket::address).collect();
+    let in_force = InForce::new(&config, view, sources.clone(), names, sockets.iter().flatten(), &secure);
+    let addresses = in_force.ingress.clone();
 
     let mut doors = Vec::new();
     match coming {

@@ -320,8 +320,8 @@ impl Reloader {
         let (in_force, secure) = {
             let doors = self.doors();
             let sockets = doors.iter().flat_map(|door| &door.sockets).map(Arc::as_ref);
-            let secure = doors.iter().flat_map(Door::secure).collect();
-            (InForce::new(&config, view, sources.clone(), names, sockets), secure)
+            let secure: Vec<_> = doors.iter().flat_map(Door::secure).collect();
+            (InForce::new(&config, view, sources.clone(), names, sockets, &secure), secure)
         };
         let ingress = in_force.ingress.clone();
         self.ground.guard.set_listeners(in_force.ingress.iter().copied().chain([ground.admin]).collect());

@@ -1,7 +1,5 @@
 //! What several pages ask of the server's state.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
 use crate::admin::AdminState;
 use crate::config::Source;
 
@@ -15,11 +13,7 @@ impl AdminState {
     pub(super) fn base_of(&self, source: Option<&Source>) -> String {
         match source.and_then(|source| source.public_url.as_ref()) {
             Some(url) => url.to_string(),
-            None => self
-                .in_force()
-                .ingress
-                .first()
-                .map_or_else(String::new, |address| format!("http://{}", near(*address))),
+            None => self.in_force().url.clone(),
         }
     }
 
@@ -28,14 +22,4 @@ impl AdminState {
         let backlogs = self.store.backlogs().await.unwrap_or_default();
         backlogs.iter().map(|backlog| backlog.dead).sum()
     }
-}
-
-/// An address that can be called from this machine.
-fn near(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

@@ -233,6 +233,19 @@ impl House {
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 
+    /// A page, as somebody sees it who logged in.
+    pub fn page(&self, path: &str) -> String {
+        let token = std::fs::read_to_string(self.store().join("admin.token")).expect("a token");
+        let login = format!(r#"{{"token":"{}"}}"#, token.trim());
+        let headers = [("Host", "localhost"), ("Content-Type", "application/json")];
+        let session = send(self.admin, &request("POST", "/login", &headers, login.as_bytes()));
+        let cookie = session.header("set-cookie").and_then(|set| set.split(';').next()).expect("a session");
+        let headers = [("Host", "localhost"), ("Cookie", cookie)];
+        let page = send(self.admin, &request("GET", path, &headers, b""));
+        assert_eq!(page.status, 200, "{path}");
+        page.text().to_owned()
+    }
+
     /// What the server wrote to its log so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().expect("nobody panics with the log").clone()
