@@ -2,7 +2,8 @@
 //!
 //! A connection of its own reads a snapshot of the write-ahead log and copies it page by page. Readers never hold the
 //! writer up: all that it notices is the disk's work, and a log that begins anew only when the copy is done. So the
-//! copy does not go through the server, and works without one.
+//! copy does not go through the server, and works without one. It goes in small steps, with what it wrote brought to the disk
+//! and a rest in between, so that no commit waits for long behind it.
 //!
 //! The copy is one file without a log beside it, for its owner alone. It has a temporary name until it is whole, was
 //! read from end to end ([`audit`]) and is durable; what is interrupted leaves nothing under the name that was asked for.
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use tokio::time::Instant;
 
 use crate::audit::{Audit, Told, audit, database};
 use crate::encryption::Encryption;
@@ -23,8 +25,15 @@ use crate::options::OpenError;
 use crate::schema;
 use crate::space::{FileSystem, Space};
 
-/// Pages that are copied in one go: eight megabytes.
-const STEP: i32 = 1024;
+/// Pages that are copied in one go: a megabyte.
+const STEP: i32 = 128;
+
+/// Steps after which the copy is synced. A file system has a commit wait for what others wrote before it: the less of that
+/// there is, the shorter the longest wait of an event.
+const UNSYNCED: u32 = 8;
+
+/// The longest rest after a step. Up to that it is as long as the step was, so that half of the disk's time is the server's.
+const REST: Duration = Duration::from_millis(100);
 
 /// How long to wait where the file is locked for a moment, as it is while a server starts.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -95,7 +104,7 @@ pub fn backup(
     let source = schema::open_reader(&database(store))?;
     let partial = Partial::create(to)?;
     told(Told::Stage("copy"));
-    copy(&source, &partial.path, told)?;
+    copy(&source, &partial, told)?;
     let bytes = partial.file.metadata().map_err(|error| partial.fail(error))?.len();
     told(Told::Stage("reading the copy"));
     let audit = audit(&partial.path, encryption, told)?;
@@ -106,7 +115,8 @@ pub fn backup(
     Ok(BackedUp { file: to.to_owned(), bytes, audit })
 }
 
-fn copy(source: &Connection, to: &Path, told: &mut dyn FnMut(Told)) -> Result<(), BackupError> {
+fn copy(source: &Connection, partial: &Partial, told: &mut dyn FnMut(Told)) -> Result<(), BackupError> {
+    let to = partial.path.as_path();
     let broken = |error: rusqlite::Error| BackupError::Copy(Box::new(error));
     // Held to the end: without it each step would look at the file anew, and begin again after every commit.
     source.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").map_err(broken)?;
@@ -123,15 +133,19 @@ fn copy(source: &Connection, to: &Path, told: &mut dyn FnMut(Told)) -> Result<()
     copy.execute_batch("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF")
         .map_err(broken)?;
     let backup = Backup::new(source, &mut copy).map_err(broken)?;
-    loop {
+    for number in 1_u32.. {
+        let began = Instant::now();
         let step = backup.step(STEP).map_err(broken)?;
+        if number.is_multiple_of(UNSYNCED) {
+            partial.file.sync_data().map_err(|error| partial.fail(error))?;
+        }
         let progress = backup.progress();
         let of = u64::try_from(progress.pagecount).unwrap_or(0);
         let left = u64::try_from(progress.remaining).unwrap_or(0);
         told(Told::Progress { done: of.saturating_sub(left), of });
         match step {
             StepResult::Done => break,
-            StepResult::More => {}
+            StepResult::More => std::thread::sleep(began.elapsed().min(REST)),
             _ => std::thread::sleep(PAUSE),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hookhouse_core::EventStore;
 use hookhouse_core::store::Receipt;
+use hookhouse_testkit::blackbox::PATIENCE;
 use hookhouse_testkit::store_contract::{append, leases, wants};
 
 use super::{HOUR, Here, bodies};
@@ -78,6 +79,39 @@ async fn a_backup_beside_a_busy_writer_is_one_moment_of_it() {
     assert_eq!(leases(&copy, "app", 10).await.len(), 10, "what was not delivered is");
     let next = append(&copy, there.bed.event("inbox", "new")).await;
     assert_eq!(next.position(), kept + 1);
+}
+
+/// However large the store is, the copy goes in steps; between any two of them the writer commits, and the copy has none of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_are_acknowledged_between_any_two_steps_of_a_backup() {
+    const EVENTS: u64 = 400;
+    let here = Here::new();
+    let store = Arc::new(here.open());
+    for n in 0..EVENTS {
+        append(&*store, here.bed.event("inbox", &format!("{n} {}", "x".repeat(16_000)))).await;
+    }
+    let mut more: Vec<_> = (0..100).map(|n| here.bed.event("inbox", &format!("meanwhile {n}"))).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (here.folder.path().to_owned(), folder.path().join("copy.db"));
+    let (runtime, writing) = (tokio::runtime::Handle::current(), Arc::clone(&store));
+    let copying = tokio::task::spawn_blocking(move || {
+        let (mut copies, mut between) = (false, 0_u64);
+        let made = backup(&from, &to, false, &Encryption::default(), &mut |told| match told {
+            Told::Stage(stage) => copies = stage == "copy",
+            Told::Progress { .. } if copies => {
+                let append = writing.append(more.pop().expect("there are more of them than steps"));
+                let outcome = runtime.block_on(tokio::time::timeout(PATIENCE, append));
+                outcome.expect("the writer does not wait for the copy").unwrap();
+                between += 1;
+            }
+            _ => {}
+        });
+        (made.unwrap(), between)
+    });
+    let (made, between) = copying.await.unwrap();
+    assert!(between >= EVENTS * 16_000 / (1 << 20), "{between} steps for {} bytes", made.bytes);
+    assert_eq!((made.audit.events, made.audit.damaged), (EVENTS, 0));
+    assert_eq!(bodies(&store).await.len() as u64, EVENTS + between);
 }
 
 #[tokio::test]
