@@ -15,7 +15,8 @@ use crate::encryption::Encryption;
 use crate::folder::DATABASE;
 use crate::names::Names;
 use crate::options::OpenError;
-use crate::progress::{self, Key};
+use crate::owed::read_owed;
+use crate::progress::Key;
 use crate::row::{self, COLUMNS, Flaw};
 use crate::schema;
 use crate::seals::Seals;
@@ -287,7 +288,7 @@ impl Auditor<'_> {
                     format!("`{name}` is at place {position}, and the log ends at {}", self.audit.head);
                 self.damage("destinations", None, None, what);
             }
-            let owed = row.get_ref(2)?.as_blob().map(progress::read_owed).unwrap_or_default();
+            let owed = row.get_ref(2)?.as_blob().map(read_owed).unwrap_or_default();
             if let Some(beyond) = owed.last().filter(|last| **last > position) {
                 let what = format!("`{name}` owes an answer for place {beyond}, which it has not come to");
                 self.damage("destinations", None, None, what);

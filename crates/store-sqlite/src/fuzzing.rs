@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::encryption::Encryption;
 use crate::names::Names;
-use crate::progress::{read_owed, write_owed};
+use crate::owed::{read_owed, write_owed};
 use crate::row::{self, COLUMNS, Found, Inserter, NameIds};
 use crate::schema;
 use crate::seals::Seals;

@@ -12,6 +12,8 @@ use hookhouse_core::{
 };
 use tokio::time::Instant;
 
+use crate::counts::Counts;
+use crate::owed::{read_owed, write_owed};
 use crate::time::to_nanos;
 
 /// Which delivery of a consumer.
@@ -53,37 +55,6 @@ pub(crate) struct Progress {
     /// No exception is due before this; `None`: none is due at all.
     next_due: Option<i64>,
     pub(crate) counts: Counts,
-}
-
-/// How many exceptions there are in the file, by state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) pending: u64,
-    pub(crate) waiting: u64,
-    pub(crate) dead: u64,
-}
-
-impl Counts {
-    pub(crate) fn add(&mut self, state: DeliveryState) {
-        if let Some(count) = self.of(state) {
-            *count += 1;
-        }
-    }
-
-    pub(crate) fn remove(&mut self, state: DeliveryState) {
-        if let Some(count) = self.of(state) {
-            *count = count.saturating_sub(1);
-        }
-    }
-
-    pub(crate) fn of(&mut self, state: DeliveryState) -> Option<&mut u64> {
-        match state {
-            DeliveryState::Pending => Some(&mut self.pending),
-            DeliveryState::Waiting => Some(&mut self.waiting),
-            DeliveryState::Dead => Some(&mut self.dead),
-            DeliveryState::Leased | DeliveryState::Delivered | DeliveryState::Cancelled => None,
-        }
-    }
 }
 
 /// A lease that is held.
@@ -508,57 +479,4 @@ pub(crate) struct Terms<'a> {
     pub(crate) destination: &'a DestinationName,
     pub(crate) expires: Instant,
     pub(crate) token: &'a mut dyn FnMut() -> u64,
-}
-
-/// Sequences in order as LEB128 differences.
-pub(crate) fn write_owed(sequences: impl Iterator<Item = u64>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut last = 0;
-    for sequence in sequences {
-        let mut rest = sequence - last;
-        last = sequence;
-        while rest >= 0x80 {
-            bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        bytes.push(rest as u8);
-    }
-    bytes
-}
-
-/// The sequences that [`write_owed`] wrote.
-pub(crate) fn read_owed(bytes: &[u8]) -> BTreeSet<u64> {
-    let mut sequences = BTreeSet::new();
-    let (mut last, mut value, mut shift) = (0_u64, 0_u64, 0);
-    for byte in bytes {
-        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-        if byte & 0x80 == 0 {
-            last = last.saturating_add(value);
-            sequences.insert(last);
-            (value, shift) = (0, 0);
-        } else {
-            shift += 7;
-        }
-    }
-    sequences
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn owed_events_read_back() {
-        for sequences in [vec![], vec![1], vec![127, 128, 129, 16_384, 1 << 50, u64::MAX]] {
-            let written = write_owed(sequences.iter().copied());
-            assert_eq!(read_owed(&written).into_iter().collect::<Vec<_>>(), sequences);
-        }
-    }
-
-    #[test]
-    fn a_broken_list_does_not_panic() {
-        for bytes in [&[0x80; 40][..], &[0xff; 11], &[0x80]] {
-            let _ = read_owed(bytes);
-        }
-    }
 }
