@@ -64,6 +64,7 @@ listen = \"127.0.0.1:4040\"                  # loopback only: it shows every eve
 path = \".hookhouse\"                        # for a service: /var/lib/hookhouse
 # reserve = \"32MB\"                         # with less free space, requests get 503 and nothing is half written
 # retention = { age = \"30d\", size = \"20GB\" }   # or \"off\"; never removes what a destination still waits for
+# encrypt = { key = { env = \"HOOKHOUSE_STORE_KEY\" } }   # `hookhouse db key` makes one; the store is worth nothing without it
 ";
 
 const DESTINATION: &str = "
@@ -130,6 +131,7 @@ hmac = { header = \"X-Signature\", digest = \"sha256\", encoding = \"hex\", mess
 # max_body = \"1MiB\"
 # dedupe = { window = \"7d\" }
 # deliver = [\"app\"]                         # events are kept in any case
+# redact = { headers = [\"x-api-key\"], json = [\"/user/email\"] }   # taken out before anything is stored
 ";
 }
 

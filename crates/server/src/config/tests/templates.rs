@@ -12,6 +12,7 @@ fn the_usual_file() {
 fn value(name: &str, at: usize) -> String {
     match name {
         "SENDGRID_PUBLIC_KEY" => "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNNRaINXvVpiglSI8eNEc6wEA3F+g==".to_owned(),
+        "HOOKHOUSE_STORE_KEY" => "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
         _ => format!("canary-of-{name}-{at}-0123456789"),
     }
 }
@@ -58,6 +59,7 @@ fn the_comments_of_a_template_read_cleanly_too() {
         .flat_map(|line| [line, "\n"])
         .collect();
     assert!(open.contains("\nallow_loopback = true") && open.contains("\nprevious_secrets"), "{open}");
+    assert!(open.contains("\nencrypt = ") && open.contains("\nredact = "), "{open}");
     std::fs::create_dir(house.path("secrets")).unwrap();
     let old = house.write("secrets/x.old", "canary-former-secret-of-x");
     std::fs::set_permissions(old, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
