@@ -42,6 +42,7 @@ pub(crate) fn headers() -> Vec<Vec<u8>> {
         "for=unknown\0unknown\0http, https\0a, b\x0080, 443\0/",
         "for=_hidden;host=\"[::1]:80\"\0::ffff:1.2.3.4\0\0\0\0//x",
         "for=1.2.3.4\x005.6.7.8\0\0\0\0",
+        "\0not\tan address\0\0\0\0",
         "for=1.2.3.4\nfor=\"1.2.3.4:5\"\0\0\0\0\0",
     ];
     let hostile = hostile().into_iter().map(|text| format!("{text}\0{text}\0{text}\0{text}\0{text}\0{text}"));

@@ -108,8 +108,7 @@ fn every_key_of_the_manual_is_read() {
     assert_eq!(calls.public_url.unwrap().port(), Some(8443));
     assert!(matches!(calls.signer.unwrap().signer, Signer::Twilio { shared_key: None, .. }));
 
-    let answer =
-        Answer { status: 202, content_type: Some("application/json".to_owned()), body: "{}".into() };
+    let answer = Answer { status: 202, content_type: Some("application/json".to_owned()), body: "{}".into() };
     assert_eq!(billing.answer, answer);
     assert_eq!(billing.verifier.provider(), "hmac");
 

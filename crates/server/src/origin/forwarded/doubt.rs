@@ -77,7 +77,9 @@ pub(crate) enum Doubt {
 
 impl Doubt {
     pub(super) fn malformed(header: &'static str, at: &str) -> Self {
-        Self::Malformed { header, at: at.chars().take(EXCERPT).collect() }
+        // A tab may stand in a header, and is the only character there that is no printable ASCII.
+        let printable = |c: char| if c.is_control() { ' ' } else { c };
+        Self::Malformed { header, at: at.chars().take(EXCERPT).map(printable).collect() }
     }
 
     /// The reason as a stable word.
