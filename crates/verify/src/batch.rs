@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
-use crate::json::{Canonical, Items, Object};
+use crate::json::{Canonical, Items, Object, Raw};
 use crate::verdict::Identity;
 
 /// The most elements by which a repeat is recognised. A body with more is known by its whole alone.
@@ -28,7 +26,7 @@ pub(crate) fn elements<'a>(
     id_of: impl Fn(&Object<'a>) -> Option<Cow<'a, str>>,
 ) -> Vec<Identity> {
     let mut canonical = Canonical::new();
-    let identity = |event: &'a RawValue| {
+    let identity = |event: Raw<'a>| {
         let id = id_of(&Object::read(event.get())?).filter(|id| !id.is_empty())?;
         Some(Identity::of(&[scheme.as_bytes(), id.as_bytes(), &canonical.of(event)?]))
     };
@@ -36,10 +34,10 @@ pub(crate) fn elements<'a>(
 }
 
 /// What a body is made of; `None` for too much.
-fn events(body: &[u8]) -> Option<Vec<&RawValue>> {
+fn events(body: &[u8]) -> Option<Vec<Raw<'_>>> {
     let json = std::str::from_utf8(body).ok()?;
     match Items::read(json, MOST_ELEMENTS) {
         Some(items) => (!items.more).then_some(items.list),
-        None => Some(vec![serde_json::from_str(json).ok()?]),
+        None => Some(vec![Raw::read(json)?]),
     }
 }

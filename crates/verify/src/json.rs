@@ -5,14 +5,17 @@
 //! brackets nor `1e400` nor a lone surrogate costs an event. The looking itself descends only as deep as the caller
 //! names keys.
 
+mod glance;
 mod pieces;
+mod scan;
 
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-pub(crate) use self::pieces::{Canonical, Items, Member, Object, text};
+pub(crate) use self::glance::text_in;
+pub(crate) use self::pieces::{Canonical, Items, Member, Object, Raw, text};
 
 /// Whether the bytes are a JSON object and nothing else.
 pub(crate) fn is_object(bytes: &[u8]) -> bool {

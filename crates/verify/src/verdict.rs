@@ -131,7 +131,16 @@ pub struct Identity(pub [u8; 32]);
 impl Identity {
     /// A digest over parts that are framed by their lengths, so that bytes cannot move from one to the next.
     pub(crate) fn of(parts: &[&[u8]]) -> Self {
-        let length = parts.iter().map(|part| part.len() + 8).sum();
+        Self::framed(parts.iter().copied())
+    }
+
+    /// The same, with one more part before them.
+    pub(crate) fn within(first: &[u8], parts: &[&[u8]]) -> Self {
+        Self::framed(std::iter::once(first).chain(parts.iter().copied()))
+    }
+
+    fn framed<'a>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let length = parts.clone().map(|part| part.len() + 8).sum();
         let mut message = Vec::with_capacity(length);
         for part in parts {
             message.extend_from_slice(&(part.len() as u64).to_be_bytes());

@@ -5,11 +5,10 @@
 //! or ambiguous is not read at all: no look is worth a body that keeps us busy.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
+
+use super::scan::Scan;
 
 /// The most members of an object, and the most elements of an array within one. Real bodies have a few dozen.
 const WIDEST: usize = 1_000;
@@ -20,6 +19,23 @@ const DEEPEST: usize = 64;
 /// How many bytes [`Canonical`] looks at, counting each as often as there are brackets around it.
 const MOST_LOOKED_AT: usize = 8 << 20;
 
+/// A value as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// Reads a value; `None` for anything else.
+    pub(crate) fn read(json: &'a str) -> Option<Self> {
+        let mut scan = Scan::new(json);
+        scan.value().filter(|_| scan.is_at_end()).map(Self)
+    }
+
+    /// Its JSON.
+    pub(crate) fn get(self) -> &'a str {
+        self.0
+    }
+}
+
 /// The members of an object in the order they are written, each key once.
 #[derive(Debug)]
 pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Member<'a>)>);
@@ -28,7 +44,7 @@ pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, Member<'a>)>);
 #[derive(Debug)]
 pub(crate) enum Member<'a> {
     /// As it is written.
-    One(&'a RawValue),
+    One(Raw<'a>),
     /// An array that was taken apart.
     Many(Items<'a>),
 }
@@ -37,7 +53,7 @@ impl Member<'_> {
     /// Whether it is an object or an array.
     pub(crate) fn is_composite(&self) -> bool {
         match self {
-            Self::One(value) => is_composite(value),
+            Self::One(value) => is_composite(*value),
             Self::Many(_) => true,
         }
     }
@@ -47,20 +63,22 @@ impl<'a> Object<'a> {
     /// Reads an object; `None` for anything else, and for one with a repeated key: it means one thing to this reader and
     /// another to the next.
     pub(crate) fn read(json: &'a str) -> Option<Self> {
-        Self::parse(json, Members { is_list: |_| false, most: 0 })
+        Self::parse(json, |_| false, 0)
     }
 
     /// Reads an object and, in the same pass, the elements of its lists, up to `most` of each: most of a body is in
     /// them, and a second look would cost as much as the first. Where one that should be a list is none, none is taken
     /// apart.
     pub(crate) fn read_with_lists(json: &'a str, is_list: fn(&str) -> bool, most: usize) -> Option<Self> {
-        Self::parse(json, Members { is_list, most }).or_else(|| Self::read(json))
+        Self::parse(json, is_list, most).or_else(|| Self::read(json))
     }
 
-    fn parse(json: &'a str, members: Members) -> Option<Self> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let object = Self(reader.deserialize_map(members).ok()?);
-        reader.end().ok()?;
+    fn parse(json: &'a str, is_list: fn(&str) -> bool, most: usize) -> Option<Self> {
+        let mut scan = Scan::new(json);
+        let object = Self(members(&mut scan, is_list, most)?);
+        if !scan.is_at_end() {
+            return None;
+        }
         let mut keys: Vec<&str> = object.0.iter().map(|(key, _)| key.as_ref()).collect();
         keys.sort_unstable();
         let is_repeated = keys.windows(2).any(|pair| pair.first() == pair.last());
@@ -68,7 +86,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member's value, as it is written; `None` for a list that was taken apart.
-    pub(crate) fn get(&self, key: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, key: &str) -> Option<Raw<'a>> {
         self.iter().find_map(|(name, value)| match value {
             Member::One(value) if name == key => Some(*value),
             _ => None,
@@ -89,7 +107,7 @@ impl<'a> Object<'a> {
 /// The first elements of an array.
 #[derive(Debug)]
 pub(crate) struct Items<'a> {
-    pub(crate) list: Vec<&'a RawValue>,
+    pub(crate) list: Vec<Raw<'a>>,
     /// Whether there were more.
     pub(crate) more: bool,
 }
@@ -97,22 +115,22 @@ pub(crate) struct Items<'a> {
 impl<'a> Items<'a> {
     /// Reads up to `most` elements of an array; `None` for anything else.
     pub(crate) fn read(json: &'a str, most: usize) -> Option<Self> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let items = reader.deserialize_seq(UpTo(most)).ok()?;
-        reader.end().is_ok().then_some(items)
+        let mut scan = Scan::new(json);
+        let items = items(&mut scan, most)?;
+        scan.is_at_end().then_some(items)
     }
 }
 
 /// Whether a value is an object or an array.
-fn is_composite(value: &RawValue) -> bool {
+fn is_composite(value: Raw<'_>) -> bool {
     value.get().starts_with(['{', '['])
 }
 
 /// A text, or a whole number in the digits that it is written in.
-pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(value: Raw<'_>) -> Option<Cow<'_, str>> {
     let json = value.get();
     if json.starts_with('"') {
-        return serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0);
+        return string(json);
     }
     let digits = json.strip_prefix('-').unwrap_or(json);
     let is_whole = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
@@ -133,13 +151,13 @@ impl Canonical {
     }
 
     /// The value in its one spelling; `None` where it has none (a repeated key, half a surrogate pair) or costs too much.
-    pub(crate) fn of(&mut self, value: &RawValue) -> Option<Vec<u8>> {
+    pub(crate) fn of(&mut self, value: Raw<'_>) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(value.get().len().min(4_096));
         self.write(value, DEEPEST, &mut out)?;
         Some(out)
     }
 
-    fn write(&mut self, value: &RawValue, depth: usize, out: &mut Vec<u8>) -> Option<()> {
+    fn write(&mut self, value: Raw<'_>, depth: usize, out: &mut Vec<u8>) -> Option<()> {
         let json = value.get();
         self.left = self.left.checked_sub(json.len())?;
         let depth = depth.checked_sub(1)?;
@@ -154,7 +172,7 @@ impl Canonical {
                     separate(at, out);
                     serde_json::to_writer(&mut *out, key).ok()?;
                     out.push(b':');
-                    self.write(value, depth, out)?;
+                    self.write(*value, depth, out)?;
                 }
                 out.push(b'}');
             }
@@ -180,69 +198,63 @@ fn separate(at: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// A string, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+/// What a string says; `None` for half a surrogate pair.
+pub(super) fn string(json: &str) -> Option<Cow<'_, str>> {
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !inside.as_bytes().contains(&b'\\') {
+        return Some(Cow::Borrowed(inside));
+    }
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0)
+}
 
-/// Reads the members of an object.
-struct Members {
+/// Reads the members of an object, and of its lists up to `most` elements.
+fn members<'a>(
+    scan: &mut Scan<'a>,
     is_list: fn(&str) -> bool,
-    /// How many elements of a list are kept.
     most: usize,
-}
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, Member<'de>)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+) -> Option<Vec<(Cow<'a, str>, Member<'a>)>> {
+    let mut members = Vec::new();
+    if !scan.takes(b'{') {
+        return None;
     }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut members = Vec::new();
-        while let Some(Text(key)) = map.next_key()? {
-            if members.len() == WIDEST {
-                return Err(M::Error::custom("too many members"));
-            }
-            let value = if (self.is_list)(&key) {
-                Member::Many(map.next_value_seed(UpTo(self.most))?)
-            } else {
-                Member::One(map.next_value()?)
-            };
-            members.push((key, value));
+    if scan.takes(b'}') {
+        return Some(members);
+    }
+    loop {
+        let key = string(scan.string()?)?;
+        if members.len() == WIDEST || !scan.takes(b':') {
+            return None;
         }
-        Ok(members)
-    }
-}
-
-struct UpTo(usize);
-
-impl<'de> DeserializeSeed<'de> for UpTo {
-    type Value = Items<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Items<'de>, D::Error> {
-        reader.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for UpTo {
-    type Value = Items<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Items<'de>, S::Error> {
-        let mut list = Vec::new();
-        while list.len() < self.0 {
-            match seq.next_element()? {
-                Some(item) => list.push(item),
-                None => return Ok(Items { list, more: false }),
-            }
+        let value =
+            if is_list(&key) { Member::Many(items(scan, most)?) } else { Member::One(Raw(scan.value()?)) };
+        members.push((key, value));
+        if !scan.takes(b',') {
+            return scan.takes(b'}').then_some(members);
         }
-        let more = seq.next_element::<IgnoredAny>()?.is_some();
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Items { list, more })
+    }
+}
+
+/// Reads the elements of an array, and keeps up to `most`.
+fn items<'a>(scan: &mut Scan<'a>, most: usize) -> Option<Items<'a>> {
+    let mut items = Items { list: Vec::new(), more: false };
+    if !scan.takes(b'[') {
+        return None;
+    }
+    if scan.takes(b']') {
+        return Some(items);
+    }
+    loop {
+        let item = Raw(scan.value()?);
+        if items.list.len() < most {
+            items.list.push(item);
+        } else {
+            items.more = true;
+        }
+        if !scan.takes(b',') {
+            return scan.takes(b']').then_some(items);
+        }
     }
 }
 
@@ -250,8 +262,8 @@ impl<'de> Visitor<'de> for UpTo {
 mod tests {
     use super::*;
 
-    fn raw(json: &str) -> &RawValue {
-        serde_json::from_str(json).unwrap()
+    fn raw(json: &str) -> Raw<'_> {
+        Raw::read(json).unwrap()
     }
 
     fn canonical(json: &str) -> Option<String> {
@@ -266,9 +278,9 @@ mod tests {
         let seen: Vec<_> = object
             .iter()
             .map(|(key, value)| match value {
-                Member::One(value) => format!("{key} is {value}"),
+                Member::One(value) => format!("{key} is {}", value.get()),
                 Member::Many(items) => {
-                    let texts: Vec<&str> = items.list.iter().map(|item: &&RawValue| item.get()).collect();
+                    let texts: Vec<&str> = items.list.iter().map(|item| item.get()).collect();
                     format!("{key} has {}, more: {}", texts.join(" and "), items.more)
                 }
             })

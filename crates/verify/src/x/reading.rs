@@ -141,7 +141,7 @@ impl Reading {
 impl Element {
     /// An element of X, known by these parts. `kind` must be fit for a label.
     fn new(kind: &str, parts: &[&[u8]]) -> Option<Self> {
-        let identity = Identity::of(&[&[b"x".as_slice()], parts].concat());
+        let identity = Identity::within(b"x", parts);
         Some(Self { kind: json::label(kind)?, identity, cost: Cost::of(kind) })
     }
 }

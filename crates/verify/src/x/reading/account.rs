@@ -3,10 +3,8 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
-
 use super::{Element, Family, Reading, present};
-use crate::json::{self, Canonical, Member, Object};
+use crate::json::{self, Canonical, Member, Object, Raw};
 
 const REVOCATION: &str = "user_event";
 
@@ -45,11 +43,11 @@ fn elements(body: &Object<'_>, user: &str) -> Option<Vec<Element>> {
     for (key, value) in body.iter().filter(|(key, _)| is_event(key)) {
         match value {
             Member::One(event) if key == REVOCATION => {
-                elements.push(element(user, key, event, &mut canonical)?)
+                elements.push(element(user, key, *event, &mut canonical)?)
             }
             Member::Many(events) if !events.more => {
                 for event in &events.list {
-                    elements.push(element(user, key, event, &mut canonical)?);
+                    elements.push(element(user, key, *event, &mut canonical)?);
                 }
             }
             // More than anybody looks at, or no list.
@@ -59,35 +57,33 @@ fn elements(body: &Object<'_>, user: &str) -> Option<Vec<Element>> {
     Some(elements)
 }
 
-fn element(user: &str, key: &str, event: &RawValue, canonical: &mut Canonical) -> Option<Element> {
-    let mut parts: Vec<Cow<'_, [u8]>> =
-        [&b"account"[..], user.as_bytes(), key.as_bytes()].map(Cow::Borrowed).to_vec();
+fn element(user: &str, key: &str, event: Raw<'_>, canonical: &mut Canonical) -> Option<Element> {
+    let (user, name) = (user.as_bytes(), key.as_bytes());
     match known_by(key, event) {
         Some(texts) => {
-            parts.push(Cow::Borrowed(b"id"));
-            parts.extend(texts.into_iter().map(|text| Cow::Owned(text.into_bytes())));
+            let texts = texts.iter().map(|text| text.as_bytes());
+            let parts: Vec<&[u8]> = [b"account", user, name, b"id"].into_iter().chain(texts).collect();
+            Element::new(key, &parts)
         }
-        None => parts.extend([Cow::Borrowed(&b"whole"[..]), Cow::Owned(canonical.of(event)?)]),
+        None => Element::new(key, &[b"account", user, name, b"whole", &canonical.of(event)?]),
     }
-    let parts: Vec<&[u8]> = parts.iter().map(AsRef::as_ref).collect();
-    Element::new(key, &parts)
 }
 
 /// What tells an event of this kind from every other of it; `None` where that is all that it says.
 ///
 /// `id_str` comes first: the `id` beside it is a number beyond 2^53, which some that pass X's bodies on have rounded.
-fn known_by(key: &str, event: &RawValue) -> Option<Vec<String>> {
-    let at = |path: &[&str]| {
-        let text = json::text_at(event.get().as_bytes(), path.iter().copied()).map(Cow::Owned);
-        present(text).map(Cow::into_owned)
-    };
-    let id_at = |path: &[&str]| at(&[path, &["id_str"]].concat()).or_else(|| at(&[path, &["id"]].concat()));
+fn known_by<'a>(key: &str, event: Raw<'a>) -> Option<Vec<Cow<'a, str>>> {
+    let at = |path: &[&str]| present(json::text_in(event, path));
+    let either = |id_str: &[&str], id: &[&str]| at(id_str).or_else(|| at(id));
+    let id_of = |key: &str| either(&[key, "id_str"], &[key, "id"]);
     match key {
-        "tweet_create_events" | "favorite_events" | "direct_message_events" => Some(vec![id_at(&[])?]),
-        "tweet_delete_events" => Some(vec![id_at(&["status"])?]),
+        "tweet_create_events" | "favorite_events" | "direct_message_events" => {
+            Some(vec![either(&["id_str"], &["id"])?])
+        }
+        "tweet_delete_events" => Some(vec![id_of("status")?]),
         "follow_events" | "unfollow_events" | "block_events" | "unblock_events" | "mute_events"
         | "unmute_events" => {
-            Some(vec![at(&["type"])?, at(&["created_timestamp"])?, id_at(&["source"])?, id_at(&["target"])?])
+            Some(vec![at(&["type"])?, at(&["created_timestamp"])?, id_of("source")?, id_of("target")?])
         }
         REVOCATION => Some(vec![
             at(&["revoke", "date_time"])?,

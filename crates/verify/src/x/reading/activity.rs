@@ -1,10 +1,8 @@
 //! The X Activity API: `{"data":{"event_uuid", "event_type", "filter", "tag", "payload", "includes"}}`.
 
-use serde_json::value::RawValue;
-
 use super::{Element, Family, Reading, present};
 use crate::batch::MOST_ELEMENTS;
-use crate::json::{self, Canonical, Items, Object};
+use crate::json::{self, Canonical, Items, Object, Raw};
 
 /// What stands beside `data` in X's bodies and is no event.
 const KNOWN: [&str; 4] = ["data", "includes", "meta", "errors"];
@@ -30,7 +28,7 @@ pub(super) fn read(body: &Object<'_>) -> Option<Reading> {
     let mut canonical = Canonical::new();
     let elements = events
         .iter()
-        .map(|(raw, event)| element(raw, event.as_ref()?, &mut canonical))
+        .map(|(raw, event)| element(*raw, event.as_ref()?, &mut canonical))
         .collect::<Option<_>>()
         .filter(|_| !more);
     Some(reading.with_elements(body, |key| KNOWN.contains(&key), elements))
@@ -45,7 +43,7 @@ fn user(event: &Object<'_>) -> Option<String> {
 }
 
 /// `event_uuid` is a number in text, and may be negative: nothing is made of it.
-fn element(raw: &RawValue, event: &Object<'_>, canonical: &mut Canonical) -> Option<Element> {
+fn element(raw: Raw<'_>, event: &Object<'_>, canonical: &mut Canonical) -> Option<Element> {
     let kind = event_type(event)?;
     let filter = match event.get("filter") {
         Some(filter) => canonical.of(filter)?,

@@ -1,9 +1,7 @@
 //! A filtered stream: a post of the v2 API with the rules that it matched, and neither a kind nor a user.
 
-use serde_json::value::RawValue;
-
 use super::{Element, Family, Reading, present};
-use crate::json::{Items, Object};
+use crate::json::{Items, Object, Raw};
 
 /// X's word for it in no place; this one is ours.
 const KIND: &str = "matching";
@@ -23,7 +21,7 @@ pub(super) fn read(body: &Object<'_>) -> Option<Reading> {
 }
 
 /// An edited post has an id of its own. In which order the rules stand means nothing.
-fn element(post: &RawValue, rules: &RawValue) -> Option<Element> {
+fn element(post: Raw<'_>, rules: Raw<'_>) -> Option<Element> {
     let id = present(Object::read(post.get())?.text("id"))?;
     let rules = Items::read(rules.get(), MOST_RULES).filter(|rules| !rules.more)?;
     let rules: Option<Vec<_>> =
