@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 /// One HTTP request, as received.
 ///
@@ -83,26 +83,23 @@ impl Headers {
     /// When a name is no HTTP token, or a value has a control character other than a tab: either would change the
     /// shape of the buffer.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
-        let mut block = BytesMut::with_capacity(512);
+        let mut block = Vec::with_capacity(1024);
         for (name, value) in pairs {
-            if name.is_empty() || !name.bytes().all(is_token) {
+            let start = block.len();
+            block.extend(name.bytes().map(|b| TOKEN.get(usize::from(b)).copied().unwrap_or(NO_TOKEN)));
+            if name.is_empty() || block.get(start..).is_some_and(|name| name.contains(&NO_TOKEN)) {
                 return Err(HeaderError::Name);
             }
             // All of them are looked at, which is faster than to stop at the first.
             if value.iter().fold(false, |odd, b| odd | ((*b < 0x20 && *b != b'\t') || *b == 0x7f)) {
                 return Err(HeaderError::Value { name: name.to_ascii_lowercase() });
             }
-            block.reserve(name.len() + value.len() + 4);
-            let start = block.len();
-            block.put_slice(name.as_bytes());
-            if let Some(name) = block.get_mut(start..) {
-                name.make_ascii_lowercase();
-            }
-            block.put_slice(b": ");
-            block.put_slice(value);
-            block.put_slice(b"\r\n");
+            block.extend_from_slice(b": ");
+            block.extend_from_slice(value);
+            block.extend_from_slice(b"\r\n");
         }
-        Ok(Self(block.freeze()))
+        // As large as it is, because it is kept for as long as the request is.
+        Ok(Self(Bytes::copy_from_slice(&block)))
     }
 
     /// Fields from the buffer that [`Headers::as_bytes`] gave.
@@ -134,8 +131,19 @@ impl Headers {
     }
 
     /// Every value of a field, in order; `name` in lower case.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |(n, _)| *n == name).map(|(_, value)| value)
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        // As `iter`, but what the other names are does not matter.
+        let mut rest: &[u8] = &self.0;
+        std::iter::from_fn(move || {
+            loop {
+                let (line, tail) = rest.split_at_checked(rest.iter().position(|b| *b == b'\r')?)?;
+                rest = tail.strip_prefix(b"\r\n")?;
+                let value = line.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b": "));
+                if value.is_some() {
+                    return value;
+                }
+            }
+        })
     }
 
     /// The value of a field that must not be repeated.
@@ -144,7 +152,7 @@ impl Headers {
     /// [`Repeated`] when the field occurs more than once: which of them a proxy, a framework or the sender meant is
     /// not ours to guess.
     pub fn one(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
-        let mut values = self.iter().filter(|(n, _)| *n == name).map(|(_, value)| value);
+        let mut values = self.all(name);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             _ => Err(Repeated),
@@ -180,11 +188,24 @@ pub enum HeaderError {
     Block,
 }
 
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'-' | b'A'..=b'Z' | b'0'..=b'9')
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'.' | b'^'..=b'`' | b'|' | b'~')
-}
+/// What a byte of a name is in lower case, where a token may have it (RFC 9110 section 5.6.2).
+const TOKEN: [u8; 256] = {
+    let mut table = [NO_TOKEN; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let b = byte as u8;
+        if b.is_ascii_alphanumeric()
+            || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+        {
+            table[byte] = b.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// Stands in the table for what no token has.
+const NO_TOKEN: u8 = 0;
 
 #[cfg(test)]
 mod tests {
@@ -201,6 +222,9 @@ mod tests {
         assert_eq!(headers.one("b"), Ok(Some(&b""[..])));
         assert_eq!(headers.one("c"), Ok(None));
         assert_eq!(headers.one("x-a"), Err(Repeated));
+        assert_eq!(headers.one("x-"), Ok(None));
+        assert_eq!(headers.one(""), Ok(None));
+        assert_eq!(headers.all("x-a").collect::<Vec<_>>(), [&b"1"[..], b"caf\xc3\xa9: \xff"]);
         assert_eq!(Headers::parse(headers.as_bytes().clone()), Ok(headers));
     }
 
