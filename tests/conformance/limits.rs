@@ -153,4 +153,15 @@ fn l09(case: &Case) {
     drop(connection);
     nothing_stored(&house);
     assert_eq!(send(house.ingress, &request("GET", &format!("{PATH}?crc_token=foo"), &[], b"")).status, 200);
+    // Who has said all may end its side and wait: it is heard, and has its answer.
+    for number in 0..20 {
+        let body = format!("{{\"number\":{number}}}");
+        let signature = sign_post(&Secret::new(SECRET).expect("not empty"), body.as_bytes());
+        let mut connection = Connection::open(house.ingress).expect("accepted");
+        let whole = request("POST", PATH, &[(SIGNATURE, signature.as_str())], body.as_bytes());
+        connection.write(&whole).expect("sent");
+        connection.stream().shutdown(std::net::Shutdown::Write).expect("FIN");
+        assert_eq!(connection.read().expect("an answer").status, 200);
+    }
+    assert_eq!(house.events().len(), 20);
 }

@@ -103,6 +103,9 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .max_buf_size(HEAD_BUFFER)
+            // A sender that has said all may end its side and wait. And hyper does not look for more, into a new buffer of
+            // eight kilobytes for each request, while the head of this one is held.
+            .half_close(true)
             .serve_connection(socket, service)
             .with_upgrades();
         drive(connection, &watch, lifecycle, |c| c.graceful_shutdown()).await
