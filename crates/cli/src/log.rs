@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal};
 use anstream::{AutoStream, ColorChoice};
 use hookhouse_core::delivery::Next;
 use hookhouse_core::notice::Answered;
-use hookhouse_core::{AttemptOutcome, Notice, Observer, StoredEvent, TraceId};
+use hookhouse_core::{AttemptOutcome, Notice, Observer, StoredEvent, TraceId, address_text};
 use tracing::field::display;
 use tracing_subscriber::EnvFilter;
 
@@ -67,7 +67,7 @@ impl Observer for Log {
                     ms = answered.map(ms),
                     bytes = record.request.body.len(),
                     trace_id = trace_of(answered, &event).map(display),
-                    peer = record.peer.map(display),
+                    peer = record.peer.map(address_text).map(display),
                     r#type = record.event_type.as_deref().map(said).as_deref(),
                     verified = record.provenance.is_verified(),
                     key = record.provenance.key,

@@ -21,6 +21,7 @@
 //! * [`trace`]: the trace that a request belongs to.
 //! * [`clock`]: where the time comes from.
 
+mod address;
 pub mod answer;
 pub mod clock;
 pub mod delivery;
@@ -36,6 +37,7 @@ pub mod stats;
 pub mod store;
 pub mod trace;
 
+pub use address::address_text;
 pub use answer::{Answer, Passed};
 pub use clock::{Clock, SystemClock};
 pub use delivery::{

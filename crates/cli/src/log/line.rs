@@ -6,23 +6,24 @@
 
 use std::fmt::{self, Write};
 
+use hookhouse_core::{Clock, SystemClock, Timestamp};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{Format, Json, Writer};
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Writes events as lines of JSON.
 #[derive(Debug)]
-pub(super) struct Lines<T = SystemTime> {
+pub(super) struct Lines<T = Now> {
     timer: T,
     in_spans: Format<Json, T>,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self::with_timer(SystemTime)
+        Self::with_timer(Now)
     }
 }
 
@@ -48,73 +49,124 @@ where
         if event.parent().is_some() || context.lookup_current().is_some() {
             return self.in_spans.format_event(context, writer, event);
         }
-        writer.write_str("{\"timestamp\":\"")?;
-        self.timer.format_time(&mut Writer::new(&mut Escaped(&mut writer)))?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(event.metadata().level().as_str())?;
-        writer.write_char('"')?;
-        let mut fields = Fields { out: &mut writer, outcome: Ok(()) };
+        let mut line = String::with_capacity(LENGTH);
+        line.push_str("{\"timestamp\":\"");
+        self.timer.format_time(&mut Writer::new(&mut line))?;
+        line.push_str("\",\"level\":\"");
+        line.push_str(event.metadata().level().as_str());
+        line.push('"');
+        let mut fields = Fields { line, outcome: Ok(()) };
         event.record(&mut fields);
         fields.outcome?;
-        writer.write_str("}\n")
+        fields.line.push_str("}\n");
+        writer.write_str(&fields.line)
     }
+}
+
+/// A line of an event is rarely longer.
+const LENGTH: usize = 512;
+
+/// The time of now, to the microsecond.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now;
+
+impl FormatTime for Now {
+    fn format_time(&self, out: &mut Writer<'_>) -> fmt::Result {
+        out.write_str(&moment(SystemClock.now()))
+    }
+}
+
+/// A moment as RFC 3339 has it, with six digits behind the second.
+fn moment(at: Timestamp) -> String {
+    let at = at.as_microsecond();
+    let (seconds, micros) = (at.div_euclid(1_000_000), at.rem_euclid(1_000_000));
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Howard Hinnant's `civil_from_days`: years that begin in March, in eras of 400 of them.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march = (5 * day + 2) / 153;
+    let day = day - (153 * march + 2) / 5 + 1;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let mut text = String::with_capacity(27);
+    for (number, digits, end) in [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (second / 3_600, 2, ':'),
+        (second / 60 % 60, 2, ':'),
+        (second % 60, 2, '.'),
+        (micros, 6, 'Z'),
+    ] {
+        push_padded(&mut text, number.unsigned_abs(), digits);
+        text.push(end);
+    }
+    text
 }
 
 /// Writes each field behind a comma.
-struct Fields<'a, 'w> {
-    out: &'a mut Writer<'w>,
+struct Fields {
+    line: String,
     outcome: fmt::Result,
 }
 
-impl Fields<'_, '_> {
-    /// A field whose value needs no escaping.
-    fn plain(&mut self, field: &Field, value: fmt::Arguments<'_>) {
-        self.write(field, |out| out.write_fmt(value));
+impl Fields {
+    fn name(&mut self, field: &Field) {
+        // A name is an identifier in our source, or a literal there: nothing in it needs escaping.
+        let name = field.name();
+        self.line.push_str(",\"");
+        self.line.push_str(name.strip_prefix("r#").unwrap_or(name));
+        self.line.push_str("\":");
     }
 
-    fn text(&mut self, field: &Field, write: impl FnOnce(&mut Escaped<'_, '_>) -> fmt::Result) {
-        self.write(field, |out| {
-            out.write_char('"')?;
-            write(&mut Escaped(out))?;
-            out.write_char('"')
-        });
-    }
-
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+    fn text(&mut self, field: &Field, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
         if self.outcome.is_err() {
             return;
         }
-        let mut field_and_value = || {
-            self.out.write_str(",\"")?;
-            // A name is an identifier in our source, or a literal there: nothing in it needs escaping.
-            self.out.write_str(field.name().trim_start_matches("r#"))?;
-            self.out.write_str("\":")?;
-            Ok(())
-        };
-        self.outcome = field_and_value().and_then(|()| value(self.out));
+        self.name(field);
+        self.line.push('"');
+        self.outcome = write(&mut Escaped(&mut self.line));
+        self.line.push('"');
     }
 }
 
-impl Visit for Fields<'_, '_> {
+impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if value.is_finite() {
+        self.name(field);
+        // What has three digits behind the point, as times have, is written as the whole number that it is a thousandth
+        // of. Its digits are the shortest ones that mean this value, as any fifteen digits are.
+        let thousandths = value * 1_000.0;
+        if value.is_sign_positive()
+            && thousandths < 1e14
+            && (thousandths.round() / 1_000.0).to_bits() == value.to_bits()
+        {
+            push_thousandths(&mut self.line, thousandths.round() as u64);
+        } else if value.is_finite() {
             // `{:?}` keeps the `.0` of a whole number, as JSON writers do.
-            self.plain(field, format_args!("{value:?}"));
+            self.outcome = self.outcome.and_then(|()| write!(self.line, "{value:?}"));
         } else {
-            self.plain(field, format_args!("null"));
+            self.line.push_str("null");
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.plain(field, format_args!("{value}"));
+        self.name(field);
+        if value < 0 {
+            self.line.push('-');
+        }
+        push_padded(&mut self.line, value.unsigned_abs(), 1);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.plain(field, format_args!("{value}"));
+        self.name(field);
+        push_padded(&mut self.line, value, 1);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.plain(field, format_args!("{value}"));
+        self.name(field);
+        self.line.push_str(if value { "true" } else { "false" });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -126,30 +178,66 @@ impl Visit for Fields<'_, '_> {
     }
 }
 
-/// The inside of a JSON string (RFC 8259 section 7), in the spelling of `serde_json`.
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+/// A whole number in at least so many digits.
+fn push_padded(line: &mut String, number: u64, digits: usize) {
+    let mut text = [b'0'; 20];
+    let (mut left, mut from) = (number, text.len());
+    for place in text.iter_mut().rev() {
+        if left == 0 {
+            break;
+        }
+        *place = b'0' + (left % 10) as u8;
+        left /= 10;
+        from -= 1;
+    }
+    let digits = text.get(from.min(text.len() - digits)..);
+    line.push_str(digits.and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default());
+}
 
-impl Write for Escaped<'_, '_> {
+/// Thousandths as a number with a point: `12.34`, and `12.0` for a whole one.
+fn push_thousandths(line: &mut String, thousandths: u64) {
+    push_padded(line, thousandths / 1_000, 1);
+    line.push('.');
+    let mut rest = thousandths % 1_000;
+    let mut digits = 3;
+    while digits > 1 && rest.is_multiple_of(10) {
+        rest /= 10;
+        digits -= 1;
+    }
+    push_padded(line, rest, digits);
+}
+
+/// The inside of a JSON string (RFC 8259 section 7), in the spelling of `serde_json`.
+struct Escaped<'a>(&'a mut String);
+
+impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_odd = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+        // All of it is looked at, which is faster than to stop at the first; nearly always there is none.
+        if !text.bytes().fold(false, |odd, byte| odd | is_odd(byte)) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         let mut rest = text;
-        while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        while let Some(at) = rest.bytes().position(is_odd) {
             // What is escaped is one byte long, so both cuts are between characters.
             let (plain, tail) = rest.split_at(at);
-            self.0.write_str(plain)?;
+            self.0.push_str(plain);
             let (odd, tail) = tail.split_at(1);
             match odd.as_bytes() {
-                b"\"" => self.0.write_str("\\\"")?,
-                b"\\" => self.0.write_str("\\\\")?,
-                b"\n" => self.0.write_str("\\n")?,
-                b"\r" => self.0.write_str("\\r")?,
-                b"\t" => self.0.write_str("\\t")?,
-                b"\x08" => self.0.write_str("\\b")?,
-                b"\x0c" => self.0.write_str("\\f")?,
+                b"\"" => self.0.push_str("\\\""),
+                b"\\" => self.0.push_str("\\\\"),
+                b"\n" => self.0.push_str("\\n"),
+                b"\r" => self.0.push_str("\\r"),
+                b"\t" => self.0.push_str("\\t"),
+                b"\x08" => self.0.push_str("\\b"),
+                b"\x0c" => self.0.push_str("\\f"),
                 other => other.iter().try_for_each(|byte| write!(self.0, "\\u{byte:04x}"))?,
             }
             rest = tail;
         }
-        self.0.write_str(rest)
+        self.0.push_str(rest);
+        Ok(())
     }
 }
 
@@ -196,8 +284,11 @@ mod tests {
     fn say_all() {
         tracing::info!(event = "event.accepted", id = %"evt_1", r#type = "post.create", status = Some(200_u16));
         tracing::warn!(none = None::<u64>, verified = true, low = -7, high = u64::MAX, "words {}", 1);
-        for ms in [0.0, 0.001, 0.5, 12.345, 1_000.0, 123_456_789.125, f64::NAN, f64::INFINITY] {
-            tracing::error!(ms);
+        for ms in [0.0, -0.0, 0.001, 0.0001, 0.5, 12.345, 1_000.0, 1e11, -1.5, 123_456_789.125, f64::NAN] {
+            tracing::error!(ms, more = f64::INFINITY, sum = 0.1 + 0.2);
+        }
+        for micros in (0..40_000_000_u32).step_by(9_973) {
+            tracing::debug!(ms = f64::from(micros) / 1_000.0, micros, low = -i64::from(micros));
         }
         for text in ["", "caf\u{e9} \u{1f980}", "\"quoted\" \\ \n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}", "tail\n"] {
             tracing::info!(text, shown = %text, debugged = ?text, "{text}");
@@ -208,7 +299,10 @@ mod tests {
 
     #[test]
     fn a_line_is_what_the_subscriber_itself_would_write() {
-        let base = || tracing_subscriber::fmt().with_timer(Noon).with_target(false).json();
+        let base = || {
+            let base = tracing_subscriber::fmt().with_timer(Noon).with_target(false);
+            base.with_max_level(tracing::Level::DEBUG).json()
+        };
         let (usual, ours) = (Page::default(), Page::default());
         let reference = base().flatten_event(true).with_writer(usual.clone()).finish();
         tracing::subscriber::with_default(reference, say_all);
@@ -216,6 +310,18 @@ mod tests {
         tracing::subscriber::with_default(fast, say_all);
         let read = |page: &Page| String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         assert!(read(&usual).lines().count() > 12);
-        assert_eq!(read(&ours), read(&usual));
+        for (ours, usual) in read(&ours).lines().zip(read(&usual).lines()) {
+            assert_eq!(ours, usual);
+        }
+        assert_eq!(read(&ours).len(), read(&usual).len());
+    }
+
+    #[test]
+    fn a_moment_is_spelled_as_by_others() {
+        let seconds = (-62_135_596_800..253_402_300_800_i64).step_by(86_399 * 97);
+        for (second, micros) in seconds.zip((0..1_000_000).cycle().step_by(7_919)) {
+            let at = Timestamp::from_microsecond(second * 1_000_000 + micros).unwrap();
+            assert_eq!(moment(at), format!("{at:.6}"));
+        }
     }
 }
