@@ -8,7 +8,7 @@
 //!
 //! Leases live in memory alone. A process that ends forgets them, and what was leased is handed out again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hookhouse_core::DestinationName;
@@ -118,11 +118,11 @@ impl Consumers {
     /// Events of these sources are in the log, the newest of them at `head`; before, `former` was the newest. Tells
     /// those who wait for them. Who had come to the end and wants none of them is at the new end without a look, so
     /// that a destination with a rare source does not read what everybody else gets.
-    pub(crate) fn appended(&self, sources: &HashSet<i64>, former: u64, head: u64) {
+    pub(crate) fn appended(&self, sources: &[i64], former: u64, head: u64) {
         for consumer in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
             let mut progress = consumer.lock();
             let Some(wanted) = progress.sources.as_ref().filter(|_| progress.active) else { continue };
-            let wakes = !wanted.is_disjoint(sources);
+            let wakes = sources.iter().any(|source| wanted.contains(source));
             if !wakes && progress.position == Some(former) {
                 progress.position = Some(head);
             }

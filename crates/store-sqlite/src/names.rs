@@ -76,6 +76,39 @@ impl Interned for Provenance {
     }
 }
 
+/// The names that came last, with their numbers: nearly every event has the names of the one before it, and to compare
+/// them costs less than to hash them. A number is given out once and for ever, so nothing here gets old.
+#[derive(Debug)]
+pub(crate) struct Known<T>(Vec<(T, i64)>);
+
+/// How many names are compared.
+const KNOWN: usize = 4;
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Clone + Eq> Known<T> {
+    /// The number of a name: as it is known here, or else as `intern` gives it.
+    pub(crate) fn number(
+        &mut self,
+        name: &T,
+        intern: impl FnOnce(&T) -> rusqlite::Result<i64>,
+    ) -> rusqlite::Result<i64> {
+        if let Some((_, number)) = self.0.iter().find(|(known, _)| known == name) {
+            return Ok(*number);
+        }
+        let number = intern(name)?;
+        // Where there are more sources than places, the first ones keep theirs.
+        if self.0.len() < KNOWN {
+            self.0.push((name.clone(), number));
+        }
+        Ok(number)
+    }
+}
+
 /// One kind of name.
 #[derive(Debug)]
 pub(crate) struct Interner<T>(RwLock<Maps<T>>);
@@ -124,5 +157,26 @@ impl<T: Interned> Interner<T> {
         maps.by_value.insert(value.clone(), id);
         maps.by_id.insert(id, value.clone());
         Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_name_is_not_asked_for_again() {
+        let mut known = Known::default();
+        let mut asked = Vec::new();
+        for name in ["a", "b", "a", "c", "d", "e", "e", "a"] {
+            let number = known.number(&name, |name| {
+                asked.push(*name);
+                Ok(i64::from(name.as_bytes()[0]))
+            });
+            assert_eq!(number, Ok(i64::from(name.as_bytes()[0])));
+        }
+        assert_eq!(asked, ["a", "b", "c", "d", "e", "e"], "the fifth finds no place");
+        let failed = known.number(&"f", |_| Err(rusqlite::Error::InvalidQuery));
+        assert!(failed.is_err());
     }
 }

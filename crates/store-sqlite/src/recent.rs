@@ -54,9 +54,9 @@ impl Ring {
         Self { inner: Mutex::new(inner), max_events, max_bytes }
     }
 
-    /// Takes committed events in.
-    pub(crate) fn push(&self, committed: Vec<Recent>) {
-        // Freed after the lock is.
+    /// Takes committed events in, and gives back those that there is no room for any more: to be freed where they were
+    /// allocated, so that the allocator finds the pieces again for the next ones.
+    pub(crate) fn push(&self, committed: Vec<Recent>) -> Vec<Recent> {
         let mut evicted = Vec::new();
         let mut inner = self.lock();
         for recent in committed {
@@ -70,7 +70,7 @@ impl Ring {
             inner.complete_after = oldest.sequence();
             evicted.push(oldest);
         }
-        drop(inner);
+        evicted
     }
 
     /// Drops events that were removed from the log.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookhouse_core::event::Record;
-use hookhouse_core::{EventId, Headers, Request, Sequence, StoredEvent};
+use hookhouse_core::{EventId, Headers, Request, Sequence, StoredEvent, address_text};
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Row, params};
 
@@ -69,16 +69,18 @@ impl<'c> Inserter<'c> {
             Some(sealed) => Written { target: "", headers: b"", body: &sealed.bytes },
         };
         let received = to_nanos(record.received_at);
-        let checksum = checksum(event.id(), received, record, &request.method, written, Covers::Peer);
+        let peer = record.peer.map(address_text);
+        let peer_text = peer.as_deref().unwrap_or_default();
+        let checksum = checksum(event.id(), received, record, &request.method, written, Some(peer_text));
         self.statement.execute(params![
             event.sequence().0.cast_signed(),
             event.id().as_bytes(),
-            to_nanos(record.received_at),
+            received,
             names.source,
             names.provenance,
             Some(dedupe.as_flattened()).filter(|keys| !keys.is_empty()),
             checksum,
-            record.peer.map(|peer| peer.to_string()),
+            peer,
             record.event_type,
             request.method,
             written.target,
@@ -194,8 +196,10 @@ pub(crate) fn decode(row: &Row<'_>, names: &Names) -> rusqlite::Result<Result<St
         event_type: event_type.filter(|name| !name.is_empty()),
     };
     let written = Written { target, headers, body };
-    let holds = |covers| sum == checksum(id, received, &record, method, written, covers);
-    if !holds(Covers::Peer) && !holds(Covers::NoPeer) {
+    let peer = record.peer.map(address_text).unwrap_or_default();
+    let holds = |peer| sum == checksum(id, received, &record, method, written, peer);
+    // Rows from before the checksum covered the peer are as good as they were.
+    if !holds(Some(&peer)) && !holds(None) {
         return damaged("checksum");
     }
     let payload = match row.get::<_, Option<i64>>(12)? {
@@ -234,25 +238,18 @@ struct Written<'a> {
     body: &'a [u8],
 }
 
-/// Whether a checksum covers the peer. Rows from before it did are as good as they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Covers {
-    Peer,
-    NoPeer,
-}
-
 /// CRC-32 over what a row holds: the lengths of the parts, so that no byte moves from one to the next, and the parts.
+/// `peer`: the text of the peer, empty without one; `None` for a sum that does not cover it.
 fn checksum(
     id: EventId,
     received: i64,
     record: &Record,
     method: &str,
     written: Written<'_>,
-    covers: Covers,
+    peer: Option<&str>,
 ) -> i64 {
     let provenance = &record.provenance;
     let received = received.to_le_bytes();
-    let peer = record.peer.map(|peer| peer.to_string()).unwrap_or_default();
     let parts: [&[u8]; 12] = [
         id.as_bytes(),
         &received,
@@ -265,12 +262,9 @@ fn checksum(
         written.target.as_bytes(),
         written.headers,
         written.body,
-        peer.as_bytes(),
+        peer.unwrap_or_default().as_bytes(),
     ];
-    let count = match covers {
-        Covers::Peer => 12,
-        Covers::NoPeer => 11,
-    };
+    let count = if peer.is_some() { 12 } else { 11 };
     let mut lengths = [0; 8 * 12];
     for (length, part) in lengths.as_chunks_mut::<8>().0.iter_mut().zip(parts) {
         *length = (part.len() as u64).to_le_bytes();

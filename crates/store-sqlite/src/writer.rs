@@ -7,11 +7,13 @@
 //! * anything else that goes wrong while writing is final. A second fsync after a failed one can report success for
 //!   pages that were thrown away, so nothing is tried again; the process must end and read what the disk really has.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hookhouse_core::store::Receipt;
-use hookhouse_core::{Event, EventId, Refusal, Repeats, Sequence, StoreError, StoredEvent, Timestamp};
+use hookhouse_core::{
+    Event, EventId, Provenance, Refusal, Repeats, Sequence, SourceName, StoreError, StoredEvent, Timestamp,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rusqlite::Connection;
@@ -21,6 +23,7 @@ use tokio::time::Instant;
 use crate::consumer::Consumer;
 use crate::dedupe::{Judged, Original, Seen, Step};
 use crate::fault::{Fault, begin, roll_back};
+use crate::names::Known;
 use crate::ops::{self, Answer, Done, Place};
 use crate::queue::{Append, Batch, Op, Reply};
 use crate::recent::Recent;
@@ -52,6 +55,8 @@ pub(crate) struct Writer {
     pub(crate) next_slice: Instant,
     refusals_kept: i64,
     runtime: Option<Handle>,
+    sources: Known<SourceName>,
+    provenances: Known<Provenance>,
 }
 
 /// What the writer begins with.
@@ -131,6 +136,8 @@ impl Writer {
             next_slice: Instant::now(),
             refusals_kept: start.refusals_kept,
             runtime: start.runtime,
+            sources: Known::default(),
+            provenances: Known::default(),
         }
     }
 
@@ -235,11 +242,13 @@ impl Writer {
     }
 
     /// Gives numbers to the names in an event.
-    fn intern(&self, event: &Event) -> rusqlite::Result<NameIds> {
+    fn intern(&mut self, event: &Event) -> rusqlite::Result<NameIds> {
         let (names, record) = (&self.shared.names, event.record());
         Ok(NameIds {
-            source: names.sources.intern(&self.conn, &record.source)?,
-            provenance: names.provenances.intern(&self.conn, &record.provenance)?,
+            source: self.sources.number(&record.source, |name| names.sources.intern(&self.conn, name))?,
+            provenance: self
+                .provenances
+                .number(&record.provenance, |name| names.provenances.intern(&self.conn, name))?,
         })
     }
 
@@ -290,9 +299,15 @@ impl Writer {
         self.head += work.appended.len() as u64;
         self.room.grow(work.bytes);
         self.shared.checkpoints.committed((work.bytes / PAGE_BYTES).cast_signed() + 4);
+        let mut past = Vec::new();
         if !work.appended.is_empty() {
-            let sources: HashSet<i64> = work.appended.iter().map(|recent| recent.source).collect();
-            self.shared.ring.push(work.appended);
+            let mut sources = Vec::new();
+            for recent in &work.appended {
+                if !sources.contains(&recent.source) {
+                    sources.push(recent.source);
+                }
+            }
+            past = self.shared.ring.push(work.appended);
             self.shared.consumers.appended(&sources, former, self.head);
         }
         for (consumer, position) in work.kept {
@@ -314,7 +329,7 @@ impl Writer {
         }
         batch.refusals.clear();
         self.seen.freeze_when_full(self.head);
-        self.answer(work.receipts, answers);
+        self.answer(work.receipts, answers, past);
     }
 
     /// Nothing is durable: undo it in memory and say so.
@@ -332,18 +347,25 @@ impl Writer {
         }
         let answers = batch.ops.drain(..).filter_map(|op| op.fail(error.clone())).collect();
         self.shared.queue.drop_refusals(batch.refusals.drain(..).len());
-        self.answer(receipts, answers);
+        self.answer(receipts, answers, Vec::new());
         fault.unless_fatal()
     }
 
-    /// Answers a whole batch from one task: the wake-ups happen on the runtime, while the next batch is written.
-    fn answer(&self, receipts: Vec<(Reply<Receipt>, Result<Receipt, StoreError>)>, answers: Vec<Answer>) {
+    /// Answers a whole batch from one task: the wake-ups happen on the runtime, while the next batch is written. So does
+    /// the freeing of what is past.
+    fn answer(
+        &self,
+        receipts: Vec<(Reply<Receipt>, Result<Receipt, StoreError>)>,
+        answers: Vec<Answer>,
+        past: Vec<Recent>,
+    ) {
         let answer_all = move || {
             for (reply, outcome) in receipts {
                 // Whoever asked may have gone away.
                 let _ = reply.send(outcome);
             }
             answers.into_iter().for_each(|answer| answer());
+            drop(past);
         };
         match &self.runtime {
             Some(runtime) => drop(runtime.spawn(async move { answer_all() })),
@@ -367,7 +389,7 @@ impl Writer {
         let error = StoreError::Failed(why);
         let receipts = batch.appends.drain(..).map(|append| (append.reply, Err(error.clone()))).collect();
         let answers = batch.ops.drain(..).filter_map(|op| op.fail(error.clone())).collect();
-        self.answer(receipts, answers);
+        self.answer(receipts, answers, Vec::new());
     }
 }
 

@@ -35,9 +35,17 @@ pub(crate) use compactor::{DedupeWrite, Frozen, Step};
 fn key(source: &SourceName, identity: &Identity) -> DedupeKey {
     let name = source.as_str().as_bytes();
     // A name has at most 63 bytes; with its length in front no name and digest read like another pair.
-    let message = [&[name.len() as u8], name, &identity.0].concat();
+    let mut message = [0; 1 + 63 + 32];
+    let parts = [&[name.len() as u8], name, &identity.0];
+    let length = parts.iter().fold(0, |at, part| {
+        if let Some(place) = message.get_mut(at..at + part.len()) {
+            place.copy_from_slice(part);
+        }
+        at + part.len()
+    });
     let mut key = [0; 16];
-    key.copy_from_slice(&digest::digest(&digest::SHA256, &message).as_ref()[..16]);
+    let message = message.get(..length).expect("a name has at most 63 bytes");
+    key.copy_from_slice(&digest::digest(&digest::SHA256, message).as_ref()[..16]);
     key
 }
 
