@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
@@ -23,29 +24,57 @@ pub struct Budget {
     times: u32,
     /// Not begun again after this.
     until: Option<Instant>,
-    /// How often it was done, for whoever looks on.
+    /// How often it was done, by everybody whose budget this is a part of, for whoever looks on.
     done: Arc<AtomicU32>,
+    /// What of that was ours.
+    ours: Arc<AtomicU32>,
 }
 
 impl Budget {
     /// So many times, however long it takes.
     #[must_use]
     pub fn times(times: u32) -> Self {
-        Self { times, until: None, done: Arc::default() }
+        Self { times, until: None, done: Arc::default(), ours: Arc::default() }
     }
 
     /// So many times, unless it takes longer; `done` shows how often it was done.
     #[must_use]
     pub fn within(length: Duration, times: u32, done: &Arc<AtomicU32>) -> Self {
-        Self { times, until: Some(Instant::now() + length), done: Arc::clone(done) }
+        Self { times, until: Some(Instant::now() + length), done: Arc::clone(done), ours: Arc::default() }
     }
 
     /// Whether another round may begin.
     #[must_use]
     pub fn allows(&self, done: u32) -> bool {
-        self.done.store(done, Ordering::Relaxed);
+        let before = self.ours.swap(done, Ordering::Relaxed);
+        self.done.fetch_add(done.saturating_sub(before), Ordering::Relaxed);
         done < self.times && self.until.is_none_or(|until| Instant::now() < until)
     }
+}
+
+/// Has two work at it side by side, each with half of the rounds and seeds of its own: a round waits for processes and disks more
+/// than it works.
+///
+/// # Errors
+/// When one of the two cannot go on.
+pub fn side_by_side<T: Send>(
+    budget: &Budget,
+    seed: u64,
+    work: impl Fn(&Budget, u64) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<[T; 2]> {
+    let half = |times| Budget { times, ours: Arc::default(), ..budget.clone() };
+    let halves = [half(budget.times.div_ceil(2)), half(budget.times / 2)];
+    // A store goes on from its seed by its rounds.
+    let seeds = [seed, seed.wrapping_add(1 << 32)];
+    std::thread::scope(|scope| {
+        let [one, other] = [0, 1].map(|which| {
+            let (budget, seed, work) = (&halves[which], seeds[which], &work);
+            scope.spawn(move || work(budget, seed))
+        });
+        let [one, other] =
+            [one, other].map(|half| half.join().map_err(|_| anyhow!("the harness panicked"))?);
+        Ok([one?, other?])
+    })
 }
 
 /// What many rounds showed.
@@ -55,6 +84,14 @@ pub struct Outcome {
     pub rounds: u32,
     /// What the audits found, over all of them.
     pub findings: Findings,
+}
+
+impl Outcome {
+    /// Takes in what others showed.
+    pub fn absorb(&mut self, other: Self) {
+        self.rounds += other.rounds;
+        self.findings.absorb(other.findings);
+    }
 }
 
 /// One store and everybody around it.
@@ -140,5 +177,28 @@ impl Campaign {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_share_the_rounds_and_whoever_looks_on_sees_all_of_them() {
+        let done = Arc::default();
+        let budget = Budget::within(PATIENCE, 7, &done);
+        let rounds = side_by_side(&budget, u64::MAX, |budget, seed| {
+            let mut rounds = 0;
+            while budget.allows(rounds) {
+                rounds += 1;
+            }
+            Ok((rounds, seed))
+        });
+        assert_eq!(rounds.unwrap(), [(4, u64::MAX), (3, u32::MAX.into())]);
+        assert_eq!(done.load(Ordering::Relaxed), 7);
+        let broken =
+            side_by_side(&budget, 0, |_, seed| if seed == 0 { Err(anyhow!("one of two")) } else { Ok(()) });
+        assert_eq!(broken.unwrap_err().to_string(), "one of two");
     }
 }

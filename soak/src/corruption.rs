@@ -34,6 +34,18 @@ pub struct Damaged {
     pub wrong: Vec<String>,
 }
 
+impl Damaged {
+    /// Takes in what others showed.
+    pub fn absorb(&mut self, other: Self) {
+        self.rounds += other.rounds;
+        self.refused += other.refused;
+        self.reported += other.reported;
+        self.cut_off += other.cut_off;
+        self.whole += other.whole;
+        self.wrong.extend(other.wrong);
+    }
+}
+
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::campaign::{Budget, Outcome};
+use crate::campaign::{Budget, Outcome, side_by_side};
 use crate::change::{self, Change};
 use crate::goals::{Reached, Run, Verdict};
 use crate::image::Kind;
@@ -42,11 +42,22 @@ fn rounds(outcome: &Outcome, wanted: u32) -> Reached {
 }
 
 pub(crate) fn killed(run: &Run) -> anyhow::Result<Reached> {
-    Ok(rounds(&kills::run(&run.binary, &run.budget(1_000), run.seed)?, 1_000))
+    both(run, 1_000, |budget, seed| kills::run(&run.binary, budget, seed))
 }
 
 pub(crate) fn cut(run: &Run, kind: Kind) -> anyhow::Result<Reached> {
-    Ok(rounds(&cuts::run(&run.binary, kind, &run.budget(500), run.seed)?, 500))
+    both(run, 500, |budget, seed| cuts::run(&run.binary, kind, budget, seed))
+}
+
+/// So many rounds by two side by side.
+fn both(
+    run: &Run,
+    wanted: u32,
+    work: impl Fn(&Budget, u64) -> anyhow::Result<Outcome> + Sync,
+) -> anyhow::Result<Reached> {
+    let [mut outcome, other] = side_by_side(&run.budget(wanted), run.seed, work)?;
+    outcome.absorb(other);
+    Ok(rounds(&outcome, wanted))
 }
 
 pub(crate) fn jumped(run: &Run) -> anyhow::Result<Reached> {
@@ -67,7 +78,10 @@ pub(crate) fn control(run: &Run) -> anyhow::Result<Reached> {
 }
 
 pub(crate) fn corrupted(run: &Run) -> anyhow::Result<Reached> {
-    let seen = corruption::run(&run.binary, &run.budget(1_000), run.seed)?;
+    let [mut seen, other] = side_by_side(&run.budget(1_000), run.seed, |budget, seed| {
+        corruption::run(&run.binary, budget, seed)
+    })?;
+    seen.absorb(other);
     let mut figures = format!(
         "{}: {} starts refused with the damage named, {} losses reported, {} logs cut off at their end, {} without a loss; \
          {} wrong",
@@ -89,8 +103,7 @@ pub(crate) fn filled(run: &Run) -> anyhow::Result<Reached> {
     let mut both = Outcome::default();
     for reserve in [full::Reserve::Kept, full::Reserve::None] {
         let outcome = full::run(&run.binary, reserve, &half.budget(10), run.seed)?;
-        both.rounds += outcome.rounds;
-        both.findings.absorb(outcome.findings);
+        both.absorb(outcome);
     }
     Ok(rounds(&both, 20))
 }
@@ -100,8 +113,7 @@ pub(crate) fn failing(run: &Run) -> anyhow::Result<Reached> {
     let mut all = Outcome::default();
     for failure in Failure::ALL {
         let outcome = io_errors::run(&run.binary, failure, 3, &part.budget(20), run.seed)?;
-        all.rounds += outcome.rounds;
-        all.findings.absorb(outcome.findings);
+        all.absorb(outcome);
     }
     Ok(rounds(&all, 60))
 }
