@@ -15,8 +15,10 @@
 //! What is proper HTTP goes through hyper. What is not (a cut answer, a reset, bytes that are no HTTP) is written to
 //! the bare connection once hyper has read the request.
 
+mod behaviour;
+mod misbehave;
+
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -31,12 +33,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+pub use behaviour::{Answer, Behaviour, Received};
+use misbehave::misbehave;
 
 /// A misbehaving HTTP server. It stops, with all of its connections, when it is dropped.
 #[derive(Debug)]
@@ -45,114 +50,6 @@ pub struct Receiver {
     address: Option<SocketAddr>,
     patience: Duration,
     _stop: DropGuard,
-}
-
-/// What it does with a request.
-#[derive(Debug, Clone)]
-pub enum Behaviour {
-    /// Answers properly.
-    Answer(Answer),
-    /// Takes the request and never answers.
-    Hang,
-    /// Closes the connection without an answer.
-    Close,
-    /// Resets the connection without an answer; in memory, the same as [`Behaviour::Close`].
-    Reset,
-    /// Sends these bytes as they are, then closes.
-    Raw(Bytes),
-    /// Sends these bytes as they are, then neither closes nor answers anything more.
-    RawThenHang(Bytes),
-    /// Sends a head that promises a long body, then the body one byte at a time, for ever.
-    Trickle {
-        /// The status of the head.
-        status: u16,
-        /// The pause between two bytes.
-        every: Duration,
-    },
-    /// Sends a head, then body without end.
-    Endless {
-        /// The status of the head.
-        status: u16,
-    },
-}
-
-/// A proper answer.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// Headers.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body.
-    pub body: Bytes,
-    /// How long it takes before it answers.
-    pub delay: Duration,
-}
-
-impl Behaviour {
-    /// An empty answer with this status.
-    #[must_use]
-    pub fn status(status: u16) -> Self {
-        Self::Answer(Answer { status, headers: Vec::new(), body: Bytes::new(), delay: Duration::ZERO })
-    }
-
-    /// The answer with one more header; anything but an answer stays as it is.
-    #[must_use]
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        if let Self::Answer(answer) = &mut self {
-            answer.headers.push((name, value.into()));
-        }
-        self
-    }
-
-    /// The answer with this body.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        if let Self::Answer(answer) = &mut self {
-            answer.body = body.into();
-        }
-        self
-    }
-
-    /// The answer after this pause.
-    #[must_use]
-    pub fn after(mut self, delay: Duration) -> Self {
-        if let Self::Answer(answer) = &mut self {
-            answer.delay = delay;
-        }
-        self
-    }
-}
-
-/// A request that arrived.
-#[derive(Debug, Clone)]
-pub struct Received {
-    /// The method.
-    pub method: String,
-    /// The request target as sent.
-    pub target: String,
-    /// The fields; the values of one name in order.
-    pub headers: Vec<(String, Bytes)>,
-    /// The body.
-    pub body: Bytes,
-    /// When it was complete.
-    pub at: Instant,
-    /// On which connection, counted from 1.
-    pub connection: usize,
-}
-
-impl Received {
-    /// The value of a field that occurs once; `name` in lower case.
-    ///
-    /// # Panics
-    /// When it occurs more than once or is not UTF-8: the test expected otherwise.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut values = self.headers.iter().filter(|(n, _)| n == name).map(|(_, value)| value);
-        let value = values.next()?;
-        assert!(values.next().is_none(), "`{name}` occurs more than once");
-        Some(std::str::from_utf8(value).unwrap_or_else(|_| panic!("`{name}` is not UTF-8: {value:?}")))
-    }
 }
 
 impl Receiver {
@@ -405,57 +302,6 @@ fn response(answer: Answer) -> http::Response<Full<Bytes>> {
     response
 }
 
-async fn misbehave<Io>(mut io: Io, behaviour: Behaviour, reset: fn(&Io))
-where
-    Io: AsyncRead + AsyncWrite + Unpin,
-{
-    // Errors mean that the client has gone, which ends every misbehaviour.
-    let _: io::Result<()> = match behaviour {
-        Behaviour::Answer(_) | Behaviour::Close => Ok(()),
-        Behaviour::Reset => {
-            reset(&io);
-            Ok(())
-        }
-        Behaviour::Hang => hang(&mut io).await,
-        Behaviour::RawThenHang(bytes) => match io.write_all(&bytes).await {
-            Ok(()) => hang(&mut io).await,
-            gone => gone,
-        },
-        Behaviour::Raw(bytes) => raw(&mut io, &bytes).await,
-        Behaviour::Trickle { status, every } => {
-            trickle(&mut io, status, every).await.map(|never| match never {})
-        }
-        Behaviour::Endless { status } => endless(&mut io, status).await.map(|never| match never {}),
-    };
-}
-
-/// Swallows what comes until the client goes.
-async fn hang(io: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    tokio::io::copy(io, &mut tokio::io::sink()).await.map(drop)
-}
-
-async fn raw(io: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
-    io.write_all(bytes).await?;
-    io.shutdown().await
-}
-
-async fn trickle(io: &mut (impl AsyncWrite + Unpin), status: u16, every: Duration) -> io::Result<Infallible> {
-    io.write_all(format!("HTTP/1.1 {status} Slow\r\ncontent-length: 1000000\r\n\r\n").as_bytes()).await?;
-    loop {
-        io.write_all(b".").await?;
-        io.flush().await?;
-        tokio::time::sleep(every).await;
-    }
-}
-
-async fn endless(io: &mut (impl AsyncWrite + Unpin), status: u16) -> io::Result<Infallible> {
-    io.write_all(format!("HTTP/1.1 {status} Endless\r\ncontent-length: 10737418240\r\n\r\n").as_bytes())
-        .await?;
-    loop {
-        io.write_all(&[b'.'; 8 * 1024]).await?;
-    }
-}
-
 /// Without lingering, the kernel answers a close with a reset.
 fn reset_when_closed(stream: &TcpStream) {
     // Where that is not to be had, the client sees a close, which is as bad.
@@ -464,7 +310,7 @@ fn reset_when_closed(stream: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 

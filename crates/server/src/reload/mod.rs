@@ -12,19 +12,18 @@
 
 mod changes;
 mod door;
+mod following;
 mod in_force;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hookhouse_core::store::Subscription;
-use hookhouse_core::{Clock, DestinationName, EventStore, Observer, SourceName, StoreError};
+use hookhouse_core::{Clock, DestinationName, EventStore, Observer, StoreError};
 use hookhouse_delivery::guard::Guard;
 use hookhouse_delivery::{Destination, Engine, Transport};
-use hookhouse_verify::sign::Signer;
 
 use crate::admin::Replays;
 use crate::admin::health::Listening;
@@ -47,6 +46,8 @@ use crate::ui::Pulse;
 
 pub use changes::{Changes, Difference};
 pub(crate) use door::{Door, Reception};
+use following::looks_after_others;
+pub(crate) use following::{routes, signers, subscriptions};
 pub(crate) use in_force::InForce;
 
 /// What outlives a reload.
@@ -437,36 +438,4 @@ fn keep(mut source: Source, former: &[Arc<Source>], known: &Known, prints: &conf
     }
     source.addresses = Arc::clone(&before.addresses);
     Arc::new(source)
-}
-
-/// Whether the sources of X are others than before.
-fn looks_after_others(before: &[Arc<Source>], after: &[Arc<Source>]) -> bool {
-    let of_x = |sources: &[Arc<Source>]| -> Vec<Arc<Source>> {
-        sources.iter().filter(|source| source.provider == "x").cloned().collect()
-    };
-    let (before, after) = (of_x(before), of_x(after));
-    before.len() != after.len() || before.iter().any(|one| !after.iter().any(|other| Arc::ptr_eq(one, other)))
-}
-
-/// Where each source delivers.
-pub(crate) fn routes(sources: &[Arc<Source>]) -> HashMap<SourceName, Vec<DestinationName>> {
-    sources.iter().map(|source| (source.name.clone(), source.deliver.clone())).collect()
-}
-
-/// How each source signs.
-pub(crate) fn signers(sources: &[Arc<Source>]) -> HashMap<SourceName, Signer> {
-    let signer = |source: &Arc<Source>| Some((source.name.clone(), source.signer.as_ref()?.signer.clone()));
-    sources.iter().filter_map(signer).collect()
-}
-
-/// Every destination with the sources that name it; one that none names is there for replays.
-pub(crate) fn subscriptions(sources: &[Arc<Source>], destinations: &[Destination]) -> Vec<Subscription> {
-    let mut wanted: BTreeMap<_, Vec<SourceName>> =
-        destinations.iter().map(|destination| (destination.name.clone(), Vec::new())).collect();
-    for source in sources {
-        for destination in &source.deliver {
-            wanted.entry(destination.clone()).or_default().push(source.name.clone());
-        }
-    }
-    wanted.into_iter().map(|(destination, sources)| Subscription { destination, sources }).collect()
 }
