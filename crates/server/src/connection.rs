@@ -5,13 +5,15 @@
 //! connection, set again only when it fires, so that a request costs two atomic stores.
 
 use std::any::Any;
+mod socket;
+
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -19,14 +21,15 @@ use hyper::body::{Body, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use crate::ending::{Ending, WRITE_STALL as STALLED};
 use crate::lifecycle::Lifecycle;
 use crate::origin::proxy_protocol::{self, ProxyRefused};
 use crate::wire::{Fault, Wire};
+use socket::Socket;
 
 /// Until the first byte, and from the first byte of a head to its end.
 const HEAD: Duration = Duration::from_secs(10);
@@ -34,9 +37,6 @@ const HEAD: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// While the peer reads nothing of what we write.
 const WRITE_STALL: Duration = Duration::from_secs(20);
-/// How much is read and thrown away after the last answer, and for how long, where the peer has not ended. Closing with
-/// unread input makes the kernel reset the connection, and the reset can overtake the answer.
-const LINGER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
 /// hyper's buffer for one HTTP/1 head: twice what `head` lets through, so that what is somewhat too long gets our answer.
 const HEAD_BUFFER: usize = 64 * 1024;
 
@@ -79,14 +79,8 @@ where
     let multiplexed = length == PREFACE.len() && buffer == *PREFACE;
     watch.multiplexed.store(multiplexed, Ordering::Relaxed);
     watch.bytes_arrived();
-    let socket = TokioIo::new(Socket {
-        io,
-        replay: Replay { bytes: buffer, at: 0, end: length },
-        watch: Arc::clone(&watch),
-        wire: (!multiplexed).then(Wire::new),
-        ended: false,
-        linger: None,
-    });
+    let wire = (!multiplexed).then(Wire::new);
+    let socket = TokioIo::new(Socket::new(io, (buffer, length), Arc::clone(&watch), wire));
     Ok(if multiplexed {
         let connection = http2::Builder::new(Tracked(lifecycle.tracker.clone()))
             .timer(TokioTimer::new())
@@ -323,122 +317,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         if self.watch.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.watch.restart();
-        }
-    }
-}
-
-/// The socket below hyper: replays the bytes that told the protocol, notes what moves, lingers at the end.
-struct Socket<IO> {
-    io: IO,
-    replay: Replay,
-    watch: Arc<Watch>,
-    /// Reads the heads of HTTP/1 along.
-    wire: Option<Wire>,
-    /// The peer will send nothing more.
-    ended: bool,
-    linger: Option<Linger>,
-}
-
-struct Replay {
-    bytes: [u8; PREFACE.len()],
-    at: usize,
-    end: usize,
-}
-
-struct Linger {
-    left: usize,
-    until: Pin<Box<Sleep>>,
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Socket<IO> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if let Some(rest) = this.replay.bytes.get(this.replay.at..this.replay.end).filter(|r| !r.is_empty()) {
-            let count = rest.len().min(into.remaining());
-            into.put_slice(&rest[..count]);
-            if let Some(found) = this.wire.as_mut().and_then(|wire| wire.read(&rest[..count])) {
-                let _ = this.watch.fault.set(found);
-            }
-            this.replay.at += count;
-            return Poll::Ready(Ok(()));
-        }
-        let before = into.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
-        if let Some(read) = into.filled().get(before..).filter(|read| !read.is_empty()) {
-            if let Some(found) = this.wire.as_mut().and_then(|wire| wire.read(read)) {
-                // Nothing is looked for behind the first.
-                let _ = this.watch.fault.set(found);
-            }
-            this.watch.bytes_arrived();
-        } else if into.remaining() > 0 {
-            this.ended = true;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.io).poll_write(cx, bytes);
-        this.note_progress(written.is_pending());
-        written
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.io).poll_write_vectored(cx, bytes);
-        this.note_progress(written.is_pending());
-        written
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.linger.is_none() {
-            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
-            if this.ended {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let linger = this.linger.get_or_insert_with(|| Linger {
-            left: LINGER.0,
-            until: Box::pin(sleep_until(Instant::now() + LINGER.1)),
-        });
-        let mut scratch = [0; 4096];
-        while linger.left > 0 && linger.until.as_mut().poll(cx).is_pending() {
-            let mut bin = ReadBuf::new(&mut scratch);
-            match ready!(Pin::new(&mut this.io).poll_read(cx, &mut bin)) {
-                Ok(()) if !bin.filled().is_empty() => {
-                    linger.left = linger.left.saturating_sub(bin.filled().len())
-                }
-                _ => break,
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO> Socket<IO> {
-    fn note_progress(&self, pending: bool) {
-        let stalled = &self.watch.stalled_since;
-        if !pending {
-            if stalled.load(Ordering::Relaxed) != 0 {
-                stalled.store(0, Ordering::Relaxed);
-            }
-        } else if stalled.load(Ordering::Relaxed) == 0 {
-            stalled.store(self.watch.now(), Ordering::Relaxed);
         }
     }
 }
