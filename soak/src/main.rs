@@ -130,8 +130,11 @@ fn look_on(goal: &Goal, run: &Run, over: &AtomicBool) {
     let mut next = PROGRESS;
     while !over.load(Ordering::Relaxed) {
         if began.elapsed() >= next {
-            let (rounds, seconds) = (run.done.load(Ordering::Relaxed), began.elapsed().as_secs());
-            eprintln!("   {}: {rounds} rounds in {seconds} of {} s", goal.name, run.share.as_secs());
+            let (seconds, of) = (began.elapsed().as_secs(), run.share.as_secs());
+            match run.done.load(Ordering::Relaxed) {
+                0 => eprintln!("   {}: {seconds} of {of} s", goal.name),
+                rounds => eprintln!("   {}: {rounds} rounds in {seconds} of {of} s", goal.name),
+            }
             next += PROGRESS;
         }
         std::thread::park_timeout(next.saturating_sub(began.elapsed()));
