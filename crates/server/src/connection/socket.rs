@@ -13,6 +13,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{PREFACE, Watch};
 use crate::wire::Wire;
 
+/// How much a connection may read before it is the others' turn. A peer that sends without end is always ready: what it sends in one go
+/// is worth seconds of frames that ask for nothing, and fifty such peers would leave everybody else waiting for that long.
+const TURN: usize = 16 * 1024;
 /// How much is read and thrown away after the last answer, and for how long, where the peer has not ended. Closing with
 /// unread input makes the kernel reset the connection, and the reset can overtake the answer.
 const LINGER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
@@ -24,6 +27,8 @@ pub(super) struct Socket<IO> {
     watch: Arc<Watch>,
     /// Reads the heads of HTTP/1 along.
     wire: Option<Wire>,
+    /// What was read since it was the others' turn.
+    turn: usize,
     /// The peer will send nothing more.
     ended: bool,
     linger: Option<Linger>,
@@ -48,7 +53,7 @@ impl<IO> Socket<IO> {
         watch: Arc<Watch>,
         wire: Option<Wire>,
     ) -> Self {
-        Self { io, replay: Replay { bytes, at: 0, end }, watch, wire, ended: false, linger: None }
+        Self { io, replay: Replay { bytes, at: 0, end }, watch, wire, turn: 0, ended: false, linger: None }
     }
 }
 
@@ -64,8 +69,18 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Socket<IO> {
             this.replay.at += count;
             return Poll::Ready(Ok(()));
         }
+        if this.turn >= TURN {
+            this.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = into.filled().len();
-        ready!(Pin::new(&mut this.io).poll_read(cx, into))?;
+        let Poll::Ready(outcome) = Pin::new(&mut this.io).poll_read(cx, into) else {
+            this.turn = 0;
+            return Poll::Pending;
+        };
+        outcome?;
+        this.turn += into.filled().len() - before;
         if let Some(read) = into.filled().get(before..).filter(|read| !read.is_empty()) {
             if let Some(found) = this.wire.as_mut().and_then(|wire| wire.read(read)) {
                 // Nothing is looked for behind the first.
@@ -141,6 +156,58 @@ impl<IO> Socket<IO> {
             }
         } else if stalled.load(Ordering::Relaxed) == 0 {
             stalled.store(self.watch.now(), Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// A peer that has always sent more.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            into.initialize_unfilled().fill(b'x');
+            into.advance(into.remaining());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_sends_without_end_lets_the_others_have_their_turn() {
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        let mut socket = Socket::new(Endless, ([0; PREFACE.len()], 0), Watch::new(()), None);
+        for turn in 1..=3 {
+            let mut read = 0;
+            loop {
+                let mut buffer = [0; 1024];
+                let mut into = ReadBuf::new(&mut buffer);
+                if Pin::new(&mut socket).poll_read(&mut context, &mut into).is_pending() {
+                    break;
+                }
+                read += into.filled().len();
+            }
+            assert_eq!((read, woken.0.load(Ordering::Relaxed)), (TURN, turn), "and it goes on by itself");
         }
     }
 }
