@@ -127,6 +127,28 @@ pub trait EventStore: fmt::Debug + Send + Sync + 'static {
         expected: Option<Revision>,
     ) -> Result<Revision, StoreError>;
 
+    // ── where several processes have one store ─────────────────────────────────────────────────────────────────────
+
+    /// Whether other processes may work on the same store at the same time, and so change what is shared.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Resolves when a value has another revision than the one that is known (`None`: when there is a value). It may
+    /// resolve for nothing: whoever waits reads the value and waits again. A store that is not shared has nothing to
+    /// tell that its process does not know.
+    async fn state_changed(&self, key: &str, known: Option<Revision>) {
+        let _ = (key, known);
+        std::future::pending().await
+    }
+
+    /// Takes a name that nobody has taken, for so long at least; `false` where somebody has, in whichever process. Only
+    /// a store that is shared is asked.
+    async fn claim(&self, name: &str, hold: Duration) -> Result<bool, StoreError> {
+        let _ = (name, hold);
+        Err(StoreError::Read("names are taken in a store that is shared, and this one is not".to_owned()))
+    }
+
     // ── life ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// How the store is.

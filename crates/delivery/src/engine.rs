@@ -264,7 +264,11 @@ impl Starting {
         *circuit.lock() = known;
         pause.load().await;
         let (store, stop) = (Arc::clone(&lane.store), lane.stop.clone());
-        let settler = Settler { store, observer, finished, circuit, record, stop, hard };
+        if store.is_shared() {
+            let (stop, pause) = (stop.clone(), pause.clone());
+            lane.tracker.spawn(async move { drop(stop.run_until_cancelled(pause.follow()).await) });
+        }
+        let settler = Settler { store, observer, clock, finished, circuit, record, stop, hard };
         lane.tracker.spawn(settler.run());
         lane.run().await;
     }

@@ -30,16 +30,33 @@ use crate::{request, schedule};
 
 /// A lane's circuit, for the lane, its attempts, its settler, and whoever looks.
 #[derive(Debug, Clone)]
-pub(crate) struct SharedCircuit(Arc<Mutex<Circuit>>);
+pub(crate) struct SharedCircuit {
+    circuit: Arc<Mutex<Circuit>>,
+    replaced: Arc<Notify>,
+}
 
 impl SharedCircuit {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Circuit::closed())))
+        Self { circuit: Arc::new(Mutex::new(Circuit::closed())), replaced: Arc::default() }
+    }
+
+    /// Goes on with another one; a lane that waits for the end of a pause looks again.
+    pub(crate) fn replace(&self, circuit: Circuit) {
+        *self.lock() = circuit;
+        self.replaced.notify_one();
+    }
+
+    /// Waits for the end of a pause, or until the circuit is another one.
+    async fn reopened(&self, until: Instant) {
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = self.replaced.notified() => {}
+        }
     }
 
     /// Nothing under this lock can panic half-way, so a poisoned one is as good as another.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Circuit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.circuit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -104,7 +121,7 @@ impl Lane {
             let gate = self.worker.gate();
             if let Gate::Shut(until) = gate {
                 drop(permit);
-                self.undisturbed(tokio::time::sleep_until(until)).await;
+                self.undisturbed(self.worker.circuit.reopened(until)).await;
                 continue;
             }
             let mut permits = if gate == Gate::Free { more(&permits) } else { Vec::new() };

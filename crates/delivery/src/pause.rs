@@ -7,6 +7,8 @@ use hookhouse_core::store::Revision;
 use hookhouse_core::{DestinationName, EventStore, StoreError};
 use tokio::sync::watch;
 
+use crate::settle::FIRST_PAUSE;
+
 /// Whether a destination is held: for its lane, for operators, and in the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Pause(Arc<Inner>);
@@ -62,6 +64,34 @@ impl Pause {
         let value = if held { HELD } else { FREE };
         self.0.store.put_state(&self.0.key, Bytes::from_static(value), revision).await?;
         Ok(self.0.held.send_replace(held) != held)
+    }
+
+    /// Takes over what other processes change, at once and for as long as there are any.
+    pub(crate) async fn follow(&self) {
+        let Inner { store, key, changing, held } = &*self.0;
+        let mut known = None;
+        while store.is_shared() {
+            store.state_changed(key, known).await;
+            let read = {
+                let _changing = changing.lock().await;
+                let read = self.read().await;
+                if let Ok((is_held, _)) = &read
+                    && held.send_replace(*is_held) != *is_held
+                {
+                    tracing::info!(
+                        key,
+                        held = is_held,
+                        "another gateway was told to hold the destination, or to go on"
+                    );
+                }
+                read
+            };
+            match read {
+                Ok((_, revision)) => known = revision,
+                // What was known goes on to count until it can be read again.
+                Err(_) => tokio::time::sleep(FIRST_PAUSE).await,
+            }
+        }
     }
 
     async fn read(&self) -> Result<(bool, Option<Revision>), StoreError> {

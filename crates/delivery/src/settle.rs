@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hookhouse_core::delivery::{Next, Settled, Settlement};
 use hookhouse_core::store::Revision;
-use hookhouse_core::{Attempt, DestinationName, EventStore, Notice, Observer, SourceName, StoreError};
+use hookhouse_core::{Attempt, Clock, DestinationName, EventStore, Notice, Observer, SourceName, StoreError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ pub(crate) struct Finished {
 pub(crate) struct Settler {
     pub(crate) store: Arc<dyn EventStore>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) finished: mpsc::Receiver<Finished>,
     pub(crate) circuit: SharedCircuit,
     pub(crate) record: CircuitRecord,
@@ -46,7 +47,18 @@ impl Settler {
     /// Settles until the lane and all of its attempts have ended.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::new();
-        while self.finished.recv_many(&mut batch, MOST_AT_ONCE).await > 0 {
+        loop {
+            let received = tokio::select! {
+                biased;
+                received = self.finished.recv_many(&mut batch, MOST_AT_ONCE) => received,
+                () = self.record.changed_elsewhere() => {
+                    self.take_over().await;
+                    continue;
+                }
+            };
+            if received == 0 {
+                return;
+            }
             self.settle(&batch).await;
             let changed = batch.iter().any(|finished| finished.change.is_some());
             for finished in batch.drain(..) {
@@ -55,6 +67,22 @@ impl Settler {
             if changed {
                 let saved = self.circuit.lock().saved();
                 self.record.save(&saved).await;
+            }
+        }
+    }
+
+    /// Goes on with the circuit as another process has left it.
+    async fn take_over(&mut self) {
+        let now = Moment { wall: self.clock.now(), tick: Instant::now() };
+        match self.record.read().await {
+            Ok(Some(saved)) => {
+                tracing::info!(key = self.record.key, open_until = ?saved.open_until, "another gateway knows of the destination");
+                self.circuit.replace(Circuit::restored(saved, now));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(key = self.record.key, %error, "the circuit could not be read");
+                tokio::time::sleep(FIRST_PAUSE).await;
             }
         }
     }
@@ -146,6 +174,14 @@ impl CircuitRecord {
             }
         };
         (record, circuit)
+    }
+
+    /// Resolves when another process has written it. Cancelling this loses nothing.
+    async fn changed_elsewhere(&self) {
+        if !self.store.is_shared() {
+            return std::future::pending().await;
+        }
+        self.store.state_changed(&self.key, self.revision).await;
     }
 
     async fn read(&mut self) -> Result<Option<Saved>, StoreError> {

@@ -8,6 +8,7 @@
 //! admin:  /livez, /readyz, /metrics, /api/v1, on a listener of its own
 //! ui:      the pages of the admin listener
 //! care:    the webhooks at X: their challenges, their health, healing
+//! duty:    what one gateway does for all that share a store
 //! handover: a server takes over from another one, and no request is lost between them
 //! reload:  going on with another configuration
 //! tls:    certificates, the handshake, renewal
@@ -23,6 +24,7 @@ mod connection;
 pub mod core_dump;
 mod current;
 mod descriptors;
+mod duty;
 mod ending;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

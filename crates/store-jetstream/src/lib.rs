@@ -17,7 +17,7 @@
 //!   event to one gateway; while it is there the gateway says so, and when it falls silent another one gets it.
 //! * **Exceptions** (`exceptions`, `watch`) are a message each, and every gateway follows them. A gateway leases one by
 //!   writing its name into it; that of a gateway that is gone is taken over (`gateways`).
-//! * **Shared state** is a key-value bucket with revisions.
+//! * **Shared state** is a key-value bucket with revisions, which every gateway follows (`values`).
 //! * **Retention** is the work of one gateway (`retention`).
 //!
 //! # What it does otherwise than the embedded store
@@ -57,6 +57,7 @@ mod shared;
 mod store;
 mod streams;
 mod subscribe;
+mod values;
 mod watch;
 
 pub use options::{Credentials, OldestServer, OpenError, Options, TlsOptions};

@@ -62,6 +62,12 @@ impl Names {
         self.under(&format!("keys.{source}.{}", data_encoding::HEXLOWER.encode(digest)))
     }
 
+    /// A name that somebody takes, among the keys of events: the servers drop both when their time is over. No source's
+    /// name begins so.
+    pub(crate) fn claim(&self, name: &str) -> String {
+        self.under(&format!("keys._claims.{}", escaped(name)))
+    }
+
     pub(crate) fn all_keys(&self) -> String {
         self.under("keys.*.*")
     }
@@ -110,15 +116,7 @@ impl Names {
 
     /// The subject of a key of the bucket: what a bucket does not take in a key is escaped.
     pub(crate) fn value(&self, key: &str) -> String {
-        let mut subject = format!("$KV.{}.", self.prefix);
-        for byte in key.bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') {
-                subject.push(char::from(byte));
-            } else {
-                subject.push_str(&format!("={byte:02X}"));
-            }
-        }
-        subject
+        format!("$KV.{}.{}", self.prefix, escaped(key))
     }
 
     pub(crate) fn all_values(&self) -> String {
@@ -129,6 +127,19 @@ impl Names {
     pub(crate) fn consumer(destination: &DestinationName) -> String {
         format!("to-{destination}")
     }
+}
+
+/// Any text as one part of a subject, which a bucket takes as a key.
+fn escaped(text: &str) -> String {
+    let mut part = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') {
+            part.push(char::from(byte));
+        } else {
+            part.push_str(&format!("={byte:02X}"));
+        }
+    }
+    part
 }
 
 /// The delivery that a subject of [`Names::delivery`] names.

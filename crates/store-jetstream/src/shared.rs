@@ -18,6 +18,7 @@ use crate::link::{Link, Outgoing, Refused};
 use crate::names::{Key, Names};
 use crate::options::Options;
 use crate::record::{self, Mark};
+use crate::values::Values;
 
 /// What every part of the store has in common.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) full: Mutex<Option<String>>,
     /// One walk of retention at a time.
     pub(crate) retiring: tokio::sync::Mutex<()>,
+    /// What is known of the small shared state.
+    pub(crate) values: Values,
     /// Something changed that a waiting lease may want.
     pub(crate) changed: Notify,
     /// The store is closed, or gone.
@@ -92,6 +95,7 @@ impl Shared {
             refusals_dropped: AtomicU64::new(0),
             full: Mutex::default(),
             retiring: tokio::sync::Mutex::default(),
+            values: Values::default(),
             changed: Notify::new(),
             closed: CancellationToken::new(),
             options,

@@ -19,13 +19,13 @@ use hookhouse_core::{
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::link::{Link, Outgoing};
+use crate::link::{Link, Outgoing, Refused};
 use crate::names::Names;
 use crate::options::{OpenError, Options};
 use crate::shared::Shared;
 use crate::{
     append, connect, deliveries, gateways, lease, operators, pages, record, refusals, settle, streams,
-    subscribe, watch,
+    subscribe, values, watch,
 };
 
 /// A store on a JetStream cluster.
@@ -60,6 +60,7 @@ impl JetStreamStore {
 
         let tracker = TaskTracker::new();
         tracker.spawn(watch::follow(Arc::clone(&shared)));
+        tracker.spawn(values::follow(Arc::clone(&shared)));
         tracker.spawn(gateways::keep_house(Arc::clone(&shared)));
         tracker.spawn(gateways::retire(Arc::clone(&shared)));
         tracker.spawn(refusals::publish(Arc::clone(&shared), queue));
@@ -207,7 +208,29 @@ impl EventStore for JetStreamStore {
         let message = Outgoing::new(shared.names.value(key), value);
         let expected = expected.map_or(0, |Revision(revision)| revision);
         let put = shared.link.replace(&shared.names.state, message, expected, &shared.nonce()).await;
-        Ok(Revision(put?))
+        let put = put?;
+        shared.values.note(&shared.names.value(key), put);
+        Ok(Revision(put))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn state_changed(&self, key: &str, known: Option<Revision>) {
+        let known = known.map_or(0, |Revision(revision)| revision);
+        self.shared.values.changed(&self.shared.names.value(key), known).await;
+    }
+
+    async fn claim(&self, name: &str, hold: Duration) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        shared.open()?;
+        let message = Outgoing::new(shared.names.claim(name), "{}").for_a_while(hold);
+        match shared.link.replace(&shared.names.events, message, 0, &shared.nonce()).await {
+            Ok(_) => Ok(true),
+            Err(Refused::Conflict) => Ok(false),
+            Err(Refused::Store(error)) => Err(error),
+        }
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {

@@ -34,6 +34,8 @@ pub struct MemoryStore {
     changed: Notify,
     clock: Arc<dyn Clock>,
     retention: Retention,
+    /// Whether several gateways of a test have it, as those of a cluster do.
+    shared: bool,
 }
 
 /// How long events are kept, and how many bytes they may take; `None` for no bound.
@@ -55,7 +57,13 @@ impl MemoryStore {
     /// An empty store that does not keep everything.
     #[must_use]
     pub fn with_retention(clock: Arc<dyn Clock>, retention: Retention) -> Self {
-        Self { state: Mutex::new(State::default()), changed: Notify::new(), clock, retention }
+        Self { state: Mutex::new(State::default()), changed: Notify::new(), clock, retention, shared: false }
+    }
+
+    /// An empty store for several gateways at once.
+    #[must_use]
+    pub fn shared(clock: Arc<dyn Clock>) -> Self {
+        Self { shared: true, ..Self::new(clock) }
     }
 
     /// What a new process would find of this store, which is left empty and closed: leases end with their process.
@@ -68,7 +76,7 @@ impl MemoryStore {
         for row in &mut state.deliveries {
             row.step(DeliveryMove::Release);
         }
-        Self { state: Mutex::new(state), changed: Notify::new(), clock, retention }
+        Self { state: Mutex::new(state), changed: Notify::new(), clock, retention, shared: self.shared }
     }
 
     /// A panic under the lock is a failed test already; what it left is still consistent enough to look at.
@@ -352,7 +360,30 @@ impl EventStore for MemoryStore {
         state.last_revision += 1;
         let revision = Revision(state.last_revision);
         state.values.insert(key.to_owned(), StateEntry { value, revision });
+        drop(state);
+        self.changed.notify_waiters();
         Ok(revision)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    async fn state_changed(&self, key: &str, known: Option<Revision>) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.lock().values.get(key).is_some_and(|entry| Some(entry.revision) > known) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Names are kept for as long as the store.
+    async fn claim(&self, name: &str, _: Duration) -> Result<bool, StoreError> {
+        Ok(self.open()?.claims.insert(name.to_owned()))
     }
 
     async fn status(&self) -> Result<StoreStatus, StoreError> {

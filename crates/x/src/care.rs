@@ -22,7 +22,8 @@ use crate::probe::Prober;
 use crate::window::Window;
 
 /// What happens to the server that the caretaker must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Signal {
     /// X challenged the endpoint, and was answered. Our own challenges ([`PROBE_AGENT`](crate::probe::PROBE_AGENT)) are
     /// none of X's.
@@ -48,6 +49,11 @@ pub trait Keeper: fmt::Debug + Send + Sync + 'static {
 
     /// Keeps this instead. A failure is the keeper's to report: the caretaker goes on from memory.
     async fn save(&self, state: Vec<u8>);
+
+    /// What a signal said was taken in, and has been given to [`save`](Self::save): it need not be said again.
+    async fn heard(&self, signal: &Signal) {
+        let _ = signal;
+    }
 
     /// Something was done.
     fn done(&self, deed: Deed);
@@ -139,7 +145,7 @@ impl Caretaker {
                     reports.send_replace(self.report());
                     // Signals are heard between any two calls.
                     match signals.try_recv() {
-                        Ok(signal) => self.hear(signal),
+                        Ok(signal) => self.take_in(signal, &reports).await,
                         Err(mpsc::error::TryRecvError::Empty) => {}
                         Err(mpsc::error::TryRecvError::Disconnected) => return,
                     }
@@ -150,13 +156,18 @@ impl Caretaker {
             tokio::select! {
                 signal = signals.recv() => {
                     let Some(signal) = signal else { return };
-                    self.hear(signal);
-                    self.keep().await;
-                    reports.send_replace(self.report());
+                    self.take_in(signal, &reports).await;
                 }
                 () = tokio::time::sleep(rest) => {}
             }
         }
+    }
+
+    async fn take_in(&mut self, signal: Signal, reports: &watch::Sender<Report>) {
+        self.hear(signal.clone());
+        self.keep().await;
+        self.keeper.heard(&signal).await;
+        reports.send_replace(self.report());
     }
 
     /// How long to sleep: never for long at once, because the clock may be set and the machine may sleep.

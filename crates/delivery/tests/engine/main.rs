@@ -7,6 +7,7 @@ mod change;
 mod circuit;
 mod drain;
 mod faulty;
+mod gateways;
 mod headers;
 mod isolation;
 mod pause;

@@ -203,8 +203,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(MemoryStore::new)
+    }
+
+    /// One whose store several engines have, as on a cluster.
+    pub(crate) fn shared() -> Self {
+        Self::with(MemoryStore::shared)
+    }
+
+    fn with(store: impl FnOnce(Arc<dyn Clock>) -> MemoryStore) -> Self {
         let clock = RuntimeClock::new();
-        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let store = Arc::new(store(Arc::clone(&clock) as Arc<dyn Clock>));
         let watcher = Arc::new(Watcher(watch::Sender::new(Vec::new())));
         Self {
             store,

@@ -46,6 +46,19 @@ impl Challenges {
         self.last = Some(challenge);
     }
 
+    /// Adds what others know.
+    pub(super) fn merge(&mut self, others: &Self) {
+        let later = |mine: &mut Option<Challenge>, other: &Option<Challenge>| {
+            let newest = |one: &Option<Challenge>| one.as_ref().map(|one| one.at);
+            if newest(other) > newest(mine) {
+                mine.clone_from(other);
+            }
+        };
+        later(&mut self.last, &others.last);
+        later(&mut self.last_signed, &others.last_signed);
+        self.since = self.since.min(others.since);
+    }
+
     /// When X gives the webhook up unless it is answered before. X's grace is four hours after the day that a success is
     /// good for.
     pub(super) fn invalidated_at(&self) -> Option<Timestamp> {
@@ -63,7 +76,8 @@ fn after(at: Timestamp, by: Duration) -> Option<Timestamp> {
     at.checked_add(by).ok()
 }
 
-fn key(source: &SourceName) -> String {
+/// Where they are kept.
+pub(super) fn key(source: &SourceName) -> String {
     format!("x/challenges/{source}")
 }
 
@@ -73,12 +87,26 @@ pub(super) async fn load(store: &dyn EventStore, source: &SourceName, now: Times
     saved.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_else(|| Challenges::new(now))
 }
 
-/// Keeps what is known of a source.
+/// Keeps what is known of a source, together with what others have kept meanwhile.
 pub(super) async fn save(
     store: &dyn EventStore,
     source: &SourceName,
     challenges: &Challenges,
 ) -> Result<(), StoreError> {
-    let value = serde_json::to_vec(challenges).map_err(|error| StoreError::Read(error.to_string()))?;
-    super::keeper::put(store, &key(source), Bytes::from(value)).await
+    let key = key(source);
+    for _ in 0..MOST_RACES {
+        let kept = store.state(&key).await?;
+        let mut all = challenges.clone();
+        if let Some(others) = kept.as_ref().and_then(|entry| serde_json::from_slice(&entry.value).ok()) {
+            all.merge(&others);
+        }
+        let value = serde_json::to_vec(&all).map_err(|error| StoreError::Read(error.to_string()))?;
+        match store.put_state(&key, Bytes::from(value), kept.map(|entry| entry.revision)).await {
+            Err(StoreError::Conflict) => {}
+            other => return other.map(drop),
+        }
+    }
+    Err(StoreError::Conflict)
 }
+
+const MOST_RACES: usize = 8;

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookhouse_core::{Clock, EventStore, Notice, Observer, SourceName, Timestamp};
+use hookhouse_core::{Clock, EventStore, Notice, Observer, SourceName, StoreError, Timestamp};
 use hookhouse_x::heal::Condition;
 use hookhouse_x::{Signal, Window};
 use jiff::SignedDuration;
+use tokio::time::Instant;
 
-use super::{Care, CareParts, challenge, keeper};
+use super::{Care, CareParts, challenge};
 use crate::metrics::Metrics;
 
 const KEY: &str = "server/alive";
@@ -24,7 +25,6 @@ struct Heart {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     metrics: Arc<Metrics>,
-    last: Option<Timestamp>,
     harmless: SignedDuration,
     /// The sources whose silence was told.
     silent: Vec<SourceName>,
@@ -38,24 +38,31 @@ pub(super) async fn begin(care: &Arc<Care>, parts: &CareParts<'_>) {
         clock: Arc::clone(parts.clock),
         observer: Arc::clone(parts.observer),
         metrics: Arc::clone(parts.metrics),
-        last: saved(&**parts.store).await,
         harmless: parts.pace.harmless.try_into().unwrap_or(SignedDuration::MAX),
         silent: Vec::new(),
     };
     heart.beat().await;
     let (stop, every) = (care.stop.clone(), parts.pace.beat);
     care.keep(parts.lifecycle.tracker.spawn(async move {
-        while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-            heart.beat().await;
+        let mut next = Instant::now() + every;
+        loop {
+            let due = tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep_until(next) => true,
+                // The other gateways are told of a challenge soon, and of a flood of them once in a while.
+                () = heart.care.challenged.notified(), if heart.store.is_shared() => false,
+            };
+            if due {
+                heart.beat().await;
+                next = Instant::now() + every;
+            } else {
+                heart.keep_challenges().await;
+                stop.run_until_cancelled(tokio::time::sleep(TELLING)).await;
+            }
         }
         // The last word: from here on nobody is there.
         heart.beat().await;
     }));
-}
-
-async fn saved(store: &dyn EventStore) -> Option<Timestamp> {
-    let entry = store.state(KEY).await.ok().flatten()?;
-    std::str::from_utf8(&entry.value).ok()?.parse().ok()
 }
 
 impl Heart {
@@ -66,15 +73,32 @@ impl Heart {
         if !self.store.status().await.is_ok_and(|status| status.writable) {
             return;
         }
-        if keeper::put(&*self.store, KEY, Bytes::from(now.to_string())).await.is_err() {
-            return;
-        }
+        let Ok(last) = self.note(now).await else { return };
         self.care.alive.send_replace(Some(now));
         // A clock that was set back makes no outage.
-        let last = self.last.replace(now).filter(|last| now.duration_since(*last) > self.harmless);
+        let last = last.filter(|last| now.duration_since(*last) > self.harmless);
         if let Some(window) = last.and_then(|last| Window::new(last, now)) {
             self.tell_outage(window).await;
         }
+    }
+
+    /// Writes that somebody is there; answers when the last one was, whoever that is. Of gateways that come back at once
+    /// one finds the time of before, so that an outage is told once.
+    async fn note(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        for _ in 0..MOST_RACES {
+            let entry = self.store.state(KEY).await?;
+            let last = entry.as_ref().and_then(|entry| std::str::from_utf8(&entry.value).ok()?.parse().ok());
+            // Another gateway's clock may be ahead of ours; a clock that was years ahead for a moment does not count.
+            let ahead = last.filter(|last: &Timestamp| {
+                self.store.is_shared() && *last > now && last.duration_since(now) < SKEW
+            });
+            let beat = Bytes::from(ahead.unwrap_or(now).to_string());
+            match self.store.put_state(KEY, beat, entry.map(|entry| entry.revision)).await {
+                Err(StoreError::Conflict) => {}
+                other => return other.map(|_| last),
+            }
+        }
+        Err(StoreError::Conflict)
     }
 
     async fn tell_outage(&self, window: Window) {
@@ -132,3 +156,11 @@ impl Heart {
 
 /// How long an outage waits to be heard of.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long until another challenge is told to the other gateways.
+const TELLING: Duration = Duration::from_secs(1);
+
+/// How far the clocks of gateways may be apart.
+const SKEW: SignedDuration = SignedDuration::from_hours(1);
+
+const MOST_RACES: usize = 8;

@@ -6,11 +6,15 @@
 //! heartbeat ──▶ outages ──────────┘      └──▶ health: API, metrics, log
 //! ```
 //!
+//! Where several gateways share the store, one of them heals a source at a time (`shared`), and all of them show the same.
+//!
 //! Nothing here stands between a request and its answer: a notice costs a lock that is held for a few assignments.
 
 mod challenge;
 mod heartbeat;
 mod keeper;
+mod mailbox;
+mod shared;
 mod watching;
 
 use std::collections::{HashMap, VecDeque};
@@ -23,13 +27,16 @@ use hookhouse_x::heal::Policy;
 use hookhouse_x::probe::{CrcProber, ProbeKey};
 use hookhouse_x::{Caretaker, Client, Platform, Report, Signal};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Source;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+
+use keeper::StoreKeeper;
+use shared::{SharedRound, follow_challenges};
 
 pub use challenge::{Challenge, Challenges};
 pub(crate) use watching::{PROBE, Watching};
@@ -80,7 +87,7 @@ pub struct WebhookView {
 }
 
 /// Something that was done for a webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeedView {
     /// When.
     pub at: Timestamp,
@@ -97,6 +104,8 @@ pub(crate) struct Care {
     clock: Arc<dyn Clock>,
     /// The last sign of life.
     alive: Arc<watch::Sender<Option<Timestamp>>>,
+    /// A challenge was answered: others may want to know.
+    challenged: Notify,
     /// Ends it, when the process stops or another care begins.
     stop: CancellationToken,
     /// What runs, to be waited for.
@@ -105,7 +114,28 @@ pub(crate) struct Care {
 
 /// Caretakers that have not begun, with what they hear and to whom they tell.
 #[derive(Debug, Default)]
-pub(crate) struct Rounds(Vec<(Caretaker, mpsc::Receiver<Signal>, watch::Sender<Report>)>);
+pub(crate) struct Rounds(Vec<Round>);
+
+#[derive(Debug)]
+struct Round {
+    caretaker: Caretaker,
+    making: Making,
+    heard: mpsc::Receiver<Signal>,
+    told: watch::Sender<Report>,
+}
+
+/// What a caretaker is made of, as often as one is.
+#[derive(Debug)]
+struct Making {
+    source: SourceName,
+    store: Arc<dyn EventStore>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    platform: Arc<dyn Platform>,
+    prober: Arc<CrcProber>,
+    url: String,
+    pace: Pace,
+}
 
 /// One source of X.
 #[derive(Debug)]
@@ -163,11 +193,12 @@ impl Care {
                 parts.metrics.challenge_seen(&source.name, last.at);
             }
             let mut ward = Ward { url, record, signals: None, report: None };
-            if let Some(caretaker) = caretaker(parts, source, ward.url.as_deref()).await {
+            if let Some(making) = Making::of(parts, source, ward.url.as_deref()) {
+                let caretaker = making.caretaker(Arc::new(making.keeper())).await;
                 let (signals, heard) = mpsc::channel(SIGNALS);
                 let (told, report) = watch::channel(caretaker.report());
                 (ward.signals, ward.report) = (Some(signals), Some(report));
-                caretakers.push((caretaker, heard, told));
+                caretakers.push(Round { caretaker, making, heard, told });
             }
             wards.insert(source.name.clone(), ward);
         }
@@ -175,6 +206,7 @@ impl Care {
             wards,
             clock: Arc::clone(parts.clock),
             alive: former.map_or_else(Arc::default, |former| Arc::clone(&former.alive)),
+            challenged: Notify::new(),
             stop: parts.lifecycle.soft.child_token(),
             tasks: Mutex::default(),
         });
@@ -183,11 +215,25 @@ impl Care {
 
     /// Begins to do something. What is asked of X, X asks of us, so the listeners must take requests by now.
     pub(crate) async fn begin(self: &Arc<Self>, rounds: Rounds, parts: &CareParts<'_>) {
-        for (caretaker, heard, told) in rounds.0 {
+        let is_shared = parts.store.is_shared();
+        for Round { caretaker, making, heard, told } in rounds.0 {
             let stop = self.stop.clone();
-            let running = caretaker.napping(parts.pace.nap).run(heard, told);
+            self.keep(if is_shared {
+                let round = SharedRound { care: Arc::clone(self), making, told: Arc::new(told) };
+                parts.lifecycle.tracker.spawn(round.run(heard, stop))
+            } else {
+                let running = caretaker.run(heard, told);
+                parts.lifecycle.tracker.spawn(async move {
+                    stop.run_until_cancelled_owned(running).await;
+                })
+            });
+        }
+        for source in self.wards.keys().filter(|_| is_shared) {
+            let (stop, care) = (self.stop.clone(), Arc::clone(self));
+            let (store, metrics) = (Arc::clone(parts.store), Arc::clone(parts.metrics));
+            let following = follow_challenges(care, source.clone(), store, metrics);
             self.keep(parts.lifecycle.tracker.spawn(async move {
-                stop.run_until_cancelled_owned(running).await;
+                stop.run_until_cancelled_owned(following).await;
             }));
         }
         if !self.wards.is_empty() {
@@ -241,24 +287,40 @@ impl Care {
     }
 }
 
-/// The caretaker of a source that heals.
-async fn caretaker(parts: &CareParts<'_>, source: &Arc<Source>, url: Option<&str>) -> Option<Caretaker> {
-    let (api, url) = (source.api.as_ref().filter(|_| source.heal)?, url?);
-    let signing = source.signer.as_ref()?;
-    let transport = hookhouse_x::Transport::system();
-    let clock = parts.clock;
-    let client = Client::new(api.base.clone(), api.credentials.clone(), transport.clone(), Arc::clone(clock));
-    let platform: Arc<dyn Platform> = Arc::new(client);
-    let key = ProbeKey { secret: signing.secret.clone(), oauth2: matches!(signing.signer, Signer::XOauth2) };
-    let prober = Arc::new(CrcProber::new(transport, key, Arc::clone(clock)));
-    let keeper = Arc::new(keeper::StoreKeeper::new(
-        source.name.clone(),
-        Arc::clone(parts.store),
-        Arc::clone(clock),
-        Arc::clone(parts.observer),
-    ));
-    let url = url.to_owned();
-    Some(Caretaker::resume(platform, prober, keeper, Arc::clone(clock), url, parts.pace.policy).await)
+impl Making {
+    /// Of a source that heals.
+    fn of(parts: &CareParts<'_>, source: &Arc<Source>, url: Option<&str>) -> Option<Self> {
+        let (api, url) = (source.api.as_ref().filter(|_| source.heal)?, url?);
+        let signing = source.signer.as_ref()?;
+        let transport = hookhouse_x::Transport::system();
+        let clock = parts.clock;
+        let client =
+            Client::new(api.base.clone(), api.credentials.clone(), transport.clone(), Arc::clone(clock));
+        let key =
+            ProbeKey { secret: signing.secret.clone(), oauth2: matches!(signing.signer, Signer::XOauth2) };
+        Some(Self {
+            source: source.name.clone(),
+            store: Arc::clone(parts.store),
+            clock: Arc::clone(clock),
+            observer: Arc::clone(parts.observer),
+            platform: Arc::new(client),
+            prober: Arc::new(CrcProber::new(transport, key, Arc::clone(clock))),
+            url: url.to_owned(),
+            pace: parts.pace,
+        })
+    }
+
+    fn keeper(&self) -> StoreKeeper {
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        StoreKeeper::new(self.source.clone(), store, clock, Arc::clone(&self.observer))
+    }
+
+    /// One that goes on where the last one stopped.
+    async fn caretaker(&self, keeper: Arc<StoreKeeper>) -> Caretaker {
+        let (platform, prober) = (Arc::clone(&self.platform), Arc::clone(&self.prober));
+        let (clock, url, policy) = (Arc::clone(&self.clock), self.url.clone(), self.pace.policy);
+        Caretaker::resume(platform, prober, keeper, clock, url, policy).await.napping(self.pace.nap)
+    }
 }
 
 /// What somebody should look at, in words.

@@ -100,6 +100,7 @@ impl Care {
                 record.challenges.add(challenge);
                 record.changed = true;
                 drop(record);
+                self.challenged.notify_one();
                 if let Some(signals) = &ward.signals {
                     // A caretaker with this much to hear will hear of the next one.
                     let _ = signals.try_send(Signal::Challenged(*at));

@@ -174,6 +174,24 @@ impl EventStore for Awaited {
         ask!(self, put_state(key, value, expected))
     }
 
+    fn is_shared(&self) -> bool {
+        self.here().is_some_and(|store| store.is_shared())
+    }
+
+    async fn state_changed(&self, key: &str, known: Option<Revision>) {
+        let mut coming = self.come.subscribe();
+        let come = coming.wait_for(Option::is_some).await.ok().and_then(|store| store.clone());
+        match come {
+            Some(store) => store.state_changed(key, known).await,
+            // The sender is in `self`.
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn claim(&self, name: &str, hold: Duration) -> Result<bool, StoreError> {
+        ask!(self, claim(name, hold))
+    }
+
     async fn status(&self) -> Result<StoreStatus, StoreError> {
         ask!(self, status())
     }

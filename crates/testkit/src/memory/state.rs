@@ -34,6 +34,7 @@ pub(super) struct State {
     pub(super) answers: HashMap<EventId, Answer>,
     pub(super) edits: HashMap<DeliveryId, Edit>,
     pub(super) values: HashMap<String, StateEntry>,
+    pub(super) claims: HashSet<String>,
     pub(super) last_token: u64,
     pub(super) last_revision: u64,
 }
