@@ -15,6 +15,8 @@ mod durability;
 mod edit;
 mod emulate;
 mod explain;
+#[cfg(feature = "jetstream")]
+mod gateways;
 mod guides;
 mod listen;
 mod nginx;

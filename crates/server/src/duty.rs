@@ -90,12 +90,9 @@ impl Duty {
     /// Waits until it is ours.
     async fn take(&self) -> Revision {
         loop {
-            let (free, revision) = match self.look().await {
-                Ok(found) => found,
-                Err(_) => {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
+            let Ok((free, revision)) = self.look().await else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
             };
             if !free {
                 let changed = self.store.state_changed(&self.key, revision);
@@ -258,7 +255,10 @@ mod tests {
         let stop = CancellationToken::new();
         let done = AtomicUsize::new(0);
         let duty = Duty::new(&store, &clock, "test");
-        duty.run(stop, || async { drop(done.fetch_add(1, Ordering::Relaxed)) }).await;
+        let work = || async {
+            done.fetch_add(1, Ordering::Relaxed);
+        };
+        duty.run(stop, work).await;
         assert_eq!(done.load(Ordering::Relaxed), 1);
         assert!(store.state("duty/test").await.unwrap().is_none(), "nothing is written");
     }

@@ -29,6 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{self, Refuse, Refused, Reply, Unproven};
 use crate::care::PROBE;
 use crate::config::{Config, Source};
+use crate::login::{self, LoginRefused};
 use crate::origin::allow::{self, Decision};
 use crate::origin::forwarded::{Origin, OriginRefused, Trust};
 use crate::origin::proxy_protocol::{self, ProxyRefused};
@@ -166,12 +167,17 @@ impl Ingress {
             // Digest covers the target that the sender called, which is the one in front of the proxy.
             let called = case.origin.prefix.as_ref().map(|prefix| format!("{prefix}{}", head.target));
             let target = called.as_deref().unwrap_or(head.target);
-            login.check(case.parts.method.as_str(), target, &case.parts.headers, case.at).map_err(
-                |refused| {
-                    let reason = reasons::login(&refused, &case.origin);
-                    Refused { reason, ..refused.into() }
-                },
-            )?;
+            let explained = |refused: LoginRefused| {
+                let reason = reasons::login(&refused, &case.origin);
+                Refused { reason, ..refused.into() }
+            };
+            let checked = login.check(case.parts.method.as_str(), target, &case.parts.headers, case.at);
+            if let Some(spending) = checked.map_err(explained)?.spending {
+                let is_first = self.store.claim(&spending.name, login::REMEMBERED).await;
+                if !is_first.map_err(|error| Refused::from(&error))? {
+                    return Err(explained(login.spent(case.at)));
+                }
+            }
         }
         case.body = body::read(incoming, source.max_body, &mut case.pending.bytes).await?;
         case.whole = true;

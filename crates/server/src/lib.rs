@@ -52,6 +52,7 @@ pub mod store;
 pub mod tls;
 mod tunnel;
 mod ui;
+mod vault;
 mod wire;
 
 pub use inheritance::Inheritance;

@@ -37,6 +37,7 @@ use crate::socket::Socket;
 use crate::store::{Awaited, Unopened};
 use crate::tls::{Fronts, TlsError, Wanted};
 use crate::ui::Pulse;
+use crate::vault::Vault;
 
 /// What a server is made of. The listeners are bound already, so that whoever builds the configuration can know the
 /// ports it speaks of.
@@ -240,7 +241,8 @@ async fn assemble(wiring: Wiring, coming: Option<Coming>) -> Result<Running, Ser
         Arc::clone(&observer),
         lifecycle.clone(),
     ));
-    let fronts = Fronts::new(config.store.path.clone(), Arc::clone(&clock), lifecycle.clone());
+    let vault = Vault::of(&config.store, &store);
+    let fronts = Fronts::new(config.store.path.clone(), vault.clone(), Arc::clone(&clock), lifecycle.clone());
     let prepared = fronts.prepare(&Wanted {
         listeners: config.endpoints().iter().map(|endpoint| endpoint.tls).collect(),
         names: config.server.names(),
@@ -270,6 +272,9 @@ async fn assemble(wiring: Wiring, coming: Option<Coming>) -> Result<Running, Ser
             opened.subscribe(&wanted).await.map_err(ServeError::Store)?;
             awaited.set(opened);
         }
+    }
+    if let Some(vault) = &vault {
+        vault.share_logins(&sources).await;
     }
 
     let parts = EngineParts {
@@ -310,6 +315,7 @@ async fn assemble(wiring: Wiring, coming: Option<Coming>) -> Result<Running, Ser
         listening: Arc::default(),
         inheritance,
         folder: config.store.path.clone(),
+        vault,
         admin,
         admin_socket: Arc::clone(&admin_socket),
         couriers,

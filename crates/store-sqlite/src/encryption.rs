@@ -39,6 +39,28 @@ impl Encryption {
         Ok(Self { current, all })
     }
 
+    /// Whether there is a key to seal with.
+    #[must_use]
+    pub fn can_seal(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Seals what is kept elsewhere than in the store's file: it opens under this name, with this key, and not
+    /// otherwise. `None` where no key is given, or the system has no random bytes.
+    #[must_use]
+    pub fn seal(&self, name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+        let key = self.current.as_ref()?;
+        let sealed = key.seal(&elsewhere(name), bytes.to_vec()).ok()?;
+        Some([&key.fingerprint[..], &sealed].concat())
+    }
+
+    /// What was sealed under this name; `None` where it was not, or with a key that is not given.
+    #[must_use]
+    pub fn open(&self, name: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (fingerprint, sealed) = sealed.split_first_chunk()?;
+        self.with(fingerprint)?.open(&elsewhere(name), sealed)
+    }
+
     pub(crate) fn with(&self, fingerprint: &Fingerprint) -> Option<&Arc<RowKey>> {
         self.all.iter().find(|key| key.fingerprint == *fingerprint)
     }
@@ -53,6 +75,11 @@ impl PartialEq for Encryption {
 }
 
 impl Eq for Encryption {}
+
+/// The place of what is not in the store's file: no row has one that begins so.
+fn elsewhere(name: &str) -> Vec<u8> {
+    format!("elsewhere: {name}").into_bytes()
+}
 
 /// A key that has another length than 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +187,19 @@ mod tests {
             assert_eq!(one.open(b"here", &sealed[..at]), None, "cut at {at}");
         }
         assert_ne!(one.seal(b"here", b"hush hush".to_vec()).unwrap(), sealed, "a nonce of its own");
+    }
+
+    #[test]
+    fn what_is_kept_elsewhere_opens_with_a_former_key_too_and_under_its_name_alone() {
+        let old = Encryption::new(Some(&key(1)), &[]).unwrap();
+        let new = Encryption::new(Some(&key(2)), &[key(1)]).unwrap();
+        let sealed = old.seal("account", b"hush hush").unwrap();
+        assert_eq!(new.open("account", &sealed).as_deref(), Some(&b"hush hush"[..]));
+        assert_eq!(new.open("certificate", &sealed), None);
+        assert_eq!(old.open("account", &new.seal("account", b"hush hush").unwrap()), None);
+        assert_eq!(new.open("account", b"short"), None);
+        assert_eq!(Encryption::default().seal("account", b"hush hush"), None);
+        assert!(!sealed.windows(4).any(|part| part == b"hush"));
     }
 
     #[test]

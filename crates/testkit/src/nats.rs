@@ -1,10 +1,13 @@
 //! A NATS cluster of our own: real servers on ports of their own, with their data in a folder that goes away.
 //!
-//! Each server syncs its disk before it acknowledges. They can be killed, frozen and started again, one by one.
+//! Each server syncs its disk before it acknowledges. They can be killed, frozen and started again, one by one, and cut
+//! off from each other: the way from one to another leads through a [`Way`] of our own.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +20,79 @@ use crate::blackbox::{eventually, request};
 pub struct Cluster {
     folder: TempDir,
     servers: Vec<Server>,
+    /// From whom to whom.
+    ways: Vec<(usize, usize, Way)>,
+}
+
+/// A way for connections, which can be cut: what is sent then waits, and whoever knocks is not heard, as where packets are
+/// lost.
+#[derive(Debug)]
+struct Way {
+    address: SocketAddr,
+    state: Arc<WayState>,
+}
+
+#[derive(Debug, Default)]
+struct WayState {
+    cut: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Way {
+    fn to(place: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (address, state) = (listener.local_addr().expect("it is bound"), Arc::<WayState>::default());
+        let own = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for near in listener.incoming() {
+                if own.ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (Ok(near), state) = (near, Arc::clone(&own)) else { continue };
+                std::thread::spawn(move || {
+                    state.wait();
+                    let Ok(far) = TcpStream::connect(place) else { return };
+                    let (Ok(near_too), Ok(far_too)) = (near.try_clone(), far.try_clone()) else { return };
+                    let other = Arc::clone(&state);
+                    let back = std::thread::spawn(move || other.pass(far_too, near_too));
+                    state.pass(near, far);
+                    drop(back.join());
+                });
+            }
+        });
+        Self { address, state }
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::Relaxed);
+        // Wakes whoever accepts.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+    }
+}
+
+impl WayState {
+    fn wait(&self) {
+        while self.cut.load(Ordering::Relaxed) && !self.ended.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// One direction, to its end.
+    fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
+        use std::io::{Read as _, Write as _};
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            self.wait();
+            if to.write_all(bytes.get(..count).unwrap_or_default()).is_err() {
+                break;
+            }
+        }
+        // Whichever of the two is still open ends with the other one.
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
 }
 
 #[derive(Debug)]
@@ -57,15 +133,27 @@ impl Cluster {
             (0..3 * count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let ports: Vec<_> = held.iter().map(|socket| socket.local_addr().expect("it is bound")).collect();
         drop(held);
-        let routes: Vec<_> = (0..count).map(|n| format!("\"nats://{}\"", ports[3 * n + 2])).collect();
+        let mut ways = Vec::new();
+        for (from, to) in (0..count).flat_map(|from| (0..count).map(move |to| (from, to))) {
+            if from != to {
+                ways.push((from, to, Way::to(ports[3 * to + 2])));
+            }
+        }
         let mut servers = Vec::new();
         for n in 0..count {
             let [client, monitor, route] = [ports[3 * n], ports[3 * n + 1], ports[3 * n + 2]];
             let store = folder.path().join(format!("n{n}"));
+            let routes: Vec<_> = ways
+                .iter()
+                .filter(|(from, _, _)| *from == n)
+                .map(|(_, _, way)| format!("\"nats://{}\"", way.address))
+                .collect();
+            // What a server tells of itself leads nowhere, so that others come by the ways that they were given.
             let cluster = match count {
                 1 => String::new(),
                 _ => format!(
-                    "cluster {{ name: test, listen: \"{route}\", routes: [{}], connect_retries: 1000 }}\n",
+                    "cluster {{ name: test, listen: \"{route}\", advertise: \"127.0.0.1:1\", routes: [{}], \
+                     connect_retries: 1000 }}\n",
                     routes.join(", ")
                 ),
             };
@@ -77,7 +165,7 @@ impl Cluster {
             std::fs::write(folder.path().join(format!("n{n}.conf")), config).expect("the folder is ours");
             servers.push(Server { client, monitor, child: None });
         }
-        let mut cluster = Self { folder, servers };
+        let mut cluster = Self { folder, servers, ways };
         for n in 0..count {
             cluster.run(n);
         }
@@ -91,6 +179,12 @@ impl Cluster {
     #[must_use]
     pub fn urls(&self) -> Vec<String> {
         self.servers.iter().map(|server| format!("nats://{}", server.client)).collect()
+    }
+
+    /// The same, for clients that insist on TLS.
+    #[must_use]
+    pub fn secure_urls(&self) -> Vec<String> {
+        self.servers.iter().map(|server| format!("tls://{}", server.client)).collect()
     }
 
     /// Where the servers tell how they are.
@@ -159,11 +253,45 @@ impl Cluster {
         }
     }
 
+    /// Ends a server as an operator does, and waits until it has.
+    ///
+    /// # Panics
+    /// When it cannot be told.
+    pub fn stop(&mut self, n: usize) {
+        if let Some(mut child) = self.servers[n].child.take() {
+            let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+            assert!(told.success());
+            child.wait().expect("it is our child");
+        }
+    }
+
     /// Stops a server's process where it is, or lets it go on.
     pub fn freeze(&self, n: usize, frozen: bool) {
         let signal = if frozen { "-STOP" } else { "-CONT" };
         if let Some(child) = &self.servers[n].child {
             let _ = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        }
+    }
+
+    /// Whether some file of the servers has these bytes in it.
+    #[must_use]
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        fn any(folder: &std::path::Path, bytes: &[u8]) -> bool {
+            let Ok(entries) = std::fs::read_dir(folder) else { return false };
+            entries.flatten().map(|entry| entry.path()).any(|path| {
+                if path.is_dir() {
+                    return any(&path, bytes);
+                }
+                std::fs::read(&path).is_ok_and(|file| file.windows(bytes.len()).any(|part| part == bytes))
+            })
+        }
+        any(self.folder.path(), bytes)
+    }
+
+    /// Cuts a server off from the others, or joins it to them again. Clients reach it all the same.
+    pub fn isolate(&self, n: usize, isolated: bool) {
+        for (_, _, way) in self.ways.iter().filter(|(from, to, _)| *from == n || *to == n) {
+            way.state.cut.store(isolated, Ordering::Relaxed);
         }
     }
 

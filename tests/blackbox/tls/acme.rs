@@ -145,3 +145,62 @@ fn what_the_authority_cannot_prove_is_said_and_not_asked_again_at_once() {
     assert!(line["again_in"].as_u64().is_some_and(|wait| wait >= 120), "{line}");
     assert_eq!(house.api("status")["tls"][0]["problem"], *why);
 }
+
+/// Two gateways behind a balancer: one orders, the authority probes either, both show the certificate, and its key lies
+/// in the cluster sealed.
+#[cfg(feature = "jetstream")]
+fn shares_what_is_ordered(challenge: &str) {
+    use hookhouse_testkit::blackbox::Balancer;
+    use hookhouse_testkit::nats::Cluster;
+
+    let cluster = Cluster::start(1, "");
+    let mut pebble = Pebble::prepare();
+    let balancers = pebble.probed().map(|address| Balancer::start_at(address, &[]));
+    let anywhere = std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let config = format!(
+        "{}{SOURCE}[store]\npath = \"store\"\nurl = {:?}\nmonitor = {:?}\nreplicas = 1\nretention = {{ size = \"64MB\" }}\n\
+         seal = {{ key = {{ env = \"SEAL\" }} }}\n",
+        pebble.server_at(anywhere, anywhere, challenge),
+        cluster.urls(),
+        cluster.monitors(),
+    );
+    let variables = [("SEAL", "c2VhbHMgd2hhdCB0aGUgZ2F0ZXdheXMgc2hhcmUgMzI=")];
+    let houses = [House::start(&config, &variables), House::start(&config, &variables)];
+    for (place, balancer) in balancers.iter().enumerate() {
+        let addresses: Vec<_> = houses.iter().map(|house| super::listeners(house)[place]).collect();
+        balancer.set(&addresses);
+    }
+    pebble.start(LONG, 0);
+    let outside = Outside::trusting(&pebble.root());
+    let shown = houses.each_ref().map(|house| secured(house, &outside).certificate());
+    assert_eq!(shown[0], shown[1]);
+    let issued = houses.iter().filter(|house| logged(house, "tls.issued").is_some()).count();
+    assert_eq!(issued, 1, "one of them ordered");
+
+    // A gateway that comes later needs no authority.
+    pebble.stop();
+    let late = House::start(&config, &variables);
+    assert_eq!(secured(&late, &outside).certificate(), shown[0]);
+    for house in houses.iter().chain([&late]) {
+        assert!(!house.store().join("acme").exists(), "nothing is on a gateway's disk");
+    }
+    assert!(cluster.holds(b"/certificate") && !cluster.holds(b"PRIVATE KEY"));
+
+    let open = config.replace("seal =", "# seal =");
+    late.configure(&open);
+    let (code, _, err) = late.tell(&["check"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("`seal` is missing") && err.contains("hookhouse db key"), "{err}");
+}
+
+#[cfg(feature = "jetstream")]
+#[test]
+fn gateways_share_what_is_ordered_by_tls_alpn_01() {
+    shares_what_is_ordered("tls-alpn-01");
+}
+
+#[cfg(feature = "jetstream")]
+#[test]
+fn gateways_share_what_is_ordered_by_http_01() {
+    shares_what_is_ordered("http-01");
+}

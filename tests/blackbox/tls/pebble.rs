@@ -84,16 +84,25 @@ impl Pebble {
 
     /// The part of a configuration that orders from it, for servers that listen where it probes.
     pub(super) fn server(&self, challenge: &str) -> String {
+        let [tls, http] = self.probed();
+        self.server_at(tls, http, challenge)
+    }
+
+    /// The same, for servers that listen elsewhere.
+    pub(super) fn server_at(&self, tls: SocketAddr, http: SocketAddr, challenge: &str) -> String {
         format!(
-            "[server]\nlisten = [\"{0}:{1}\"]\npublic_url = \"https://hooks.example.com\"\n\
+            "[server]\nlisten = [\"{tls}\"]\npublic_url = \"https://hooks.example.com\"\n\
              hosts = [\"hooks.example.com\", \"other.example.com\"]\n\
-             tls = {{ acme = {{ contact = \"mailto:ops@example.com\", directory = \"https://{0}:14000/dir\", \
-             ca = {2:?}, challenge = \"{challenge}\" }} }}\n[listener.http]\naddress = \"{0}:{3}\"\n",
+             tls = {{ acme = {{ contact = \"mailto:ops@example.com\", directory = \"https://{}:14000/dir\", \
+             ca = {:?}, challenge = \"{challenge}\" }} }}\n[listener.http]\naddress = \"{http}\"\n",
             self.address,
-            PROBED[0],
             self.path("ca.pem"),
-            PROBED[1]
         )
+    }
+
+    /// Where it probes: TLS, and HTTP.
+    pub(super) fn probed(&self) -> [SocketAddr; 2] {
+        PROBED.map(|port| SocketAddr::from((self.address, port)))
     }
 
     /// What its certificates go back to, in PEM.

@@ -72,6 +72,7 @@ pub(crate) fn config(plan: &Plan<'_>) -> Result<Config, Failure> {
         admin: AdminConfig { listen: plan.admin.into(), allowed_hosts: Vec::new(), open: true },
         store: StoreConfig {
             encryption: hookhouse_server::store::Encryption::default(),
+            seal: hookhouse_server::store::Encryption::default(),
             path: plan.folder.to_owned(),
             cluster: None,
             reserve: 32_000_000,

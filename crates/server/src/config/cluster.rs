@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::diagnostic::{Code, Diagnostic, Span};
+use super::encryption::RawEncrypt;
 use super::field::{Field, Given};
 use super::loader::Loader;
 use super::model::{ClusterConfig, ClusterCredentials, ClusterTls, Durability};
@@ -92,6 +93,7 @@ pub(super) struct Keys<'a> {
     pub(super) tls: &'a Field<RawTls>,
     pub(super) monitor: &'a Field<OneOrMore>,
     pub(super) durability: &'a Field<RawDurability>,
+    pub(super) seal: &'a Field<RawEncrypt>,
 }
 
 impl Keys<'_> {
@@ -130,13 +132,14 @@ impl Keys<'_> {
 
     /// The other keys mean nothing for a file.
     fn refuse_without_url(&self, loader: &Loader<'_>) {
-        let keys: [(&str, Option<&Span>); 6] = [
+        let keys: [(&str, Option<&Span>); 7] = [
             ("replicas", self.replicas.given().map(|given| &given.key)),
             ("prefix", self.prefix.given().map(|given| &given.key)),
             ("credentials", self.credentials.given().map(|given| &given.key)),
             ("tls", self.tls.given().map(|given| &given.key)),
             ("monitor", self.monitor.given().map(|given| &given.key)),
             ("durability", self.durability.given().map(|given| &given.key)),
+            ("seal", self.seal.given().map(|given| &given.key)),
         ];
         for (key, span) in keys {
             if let Some(span) = span.filter(|_| self.url.is_missing()) {

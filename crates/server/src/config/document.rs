@@ -11,13 +11,14 @@ use super::effective::Origins;
 use super::listen::Listen;
 use super::listener::Listener;
 use super::loader::Loader;
-use super::model::{Config, StoreConfig};
+use super::model::{Config, ListenerConfig, ServerConfig, StoreConfig};
 use super::prints::Prints;
 use super::reader::{entries, kind};
 use super::section::Section;
 use super::source::{Outcome, Surroundings};
 use super::suggestion::did_you_mean;
 use super::{admin, destination, listener, reuse, server, source, store};
+use crate::tls::Tls;
 
 const SECTIONS: &[&str] = &["server", "admin", "store", "source", "destination", "listener"];
 
@@ -50,6 +51,7 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         server.listen.iter().chain(listeners.iter().map(|listener| &listener.address)).cloned().collect();
     let admin = admin::read(section("admin").as_ref(), &ingress, loader);
     let store = store::read(section("store").as_ref(), true, loader);
+    sealed(&server, &listeners, &store, section("store").as_ref(), loader);
     // As configured; `serve` makes a guard of the addresses that were really bound.
     let guard = Guard::new(ingress.iter().chain([&admin.listen]).filter_map(Listen::tcp).collect());
 
@@ -120,6 +122,29 @@ pub(super) fn read<'a>(root: &'a Spanned<DeTable<'a>>, loader: &Loader<'a>) -> O
         origins: Origins::default(),
     };
     Some((config, prints))
+}
+
+/// On a cluster, certificates that are ordered are shared by the gateways, and so are their keys.
+fn sealed(
+    server: &ServerConfig,
+    listeners: &[ListenerConfig],
+    store: &StoreConfig,
+    section: Option<&Section<'_>>,
+    loader: &Loader<'_>,
+) {
+    let all = server.tls.iter().chain(listeners.iter().filter_map(|listener| listener.tls.as_ref()));
+    let orders = all.into_iter().any(|tls| matches!(tls, Tls::Acme(_)));
+    let Some(section) = section.filter(|_| orders && store.cluster.is_some()) else { return };
+    if !store.seal.can_seal() && section.place("seal") == section.place("no such key") {
+        loader.report.missing_key(
+            &section.place("url"),
+            "seal",
+            "gateways of a cluster share the certificates that are ordered, and their keys are sealed with a key that \
+             is not in the cluster",
+            "`seal = { key = { file = \"/etc/hookhouse/seal.key\" } }`, the same in every gateway; `hookhouse db key \
+             FILE` makes one. Or give certificates as files",
+        );
+    }
 }
 
 /// Reads `[store]` alone, with or without its keys.

@@ -95,6 +95,7 @@ impl Config {
                 ("store.prefix".to_owned(), json!(cluster.prefix)),
                 ("store.replicas".to_owned(), json!(cluster.replicas)),
                 ("store.durability".to_owned(), json!(cluster.durability.as_str())),
+                ("store.seal".to_owned(), json!(false)),
             ]);
         }
         for source in &self.sources {

@@ -1,4 +1,4 @@
-//! `[store] encrypt`: the keys of encrypted payloads.
+//! `[store] encrypt` and `[store] seal`: the keys of encrypted payloads, and of what gateways share on a cluster.
 //!
 //! A key is 32 random bytes in base64, not a passphrase: what people can remember falls to somebody who has a copy of
 //! the store and time.
@@ -13,8 +13,6 @@ use super::field::{Field, Given, List};
 use super::loader::Loader;
 use super::secret::{RawSecret, Reference};
 
-const NAME: &str = "store.encrypt";
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, expecting = "a table: { key, previous }")]
 pub(super) struct RawEncrypt {
@@ -22,31 +20,30 @@ pub(super) struct RawEncrypt {
     previous: Field<List<Reference<RawSecret>>>,
 }
 
-/// The keys that are given, as far as they are good.
-pub(super) fn read(field: &Field<RawEncrypt>, loader: &Loader<'_>) -> Encryption {
+/// The keys that are given under a name, as far as they are good.
+pub(super) fn read(name: &str, field: &Field<RawEncrypt>, loader: &Loader<'_>) -> Encryption {
     let Some(given) = field.given() else { return Encryption::default() };
     let raw = &given.value;
     if raw.key.is_missing() && raw.previous.is_missing() {
         loader.report.push(
-            Diagnostic::error(Code::MissingKey, &given.span, format!("`{NAME}` names no key"))
+            Diagnostic::error(Code::MissingKey, &given.span, format!("`{name}` names no key"))
                 .help("`{ key = { file = \"…\" } }`; `hookhouse db key FILE` makes one"),
         );
     }
-    let current = raw.key.given().and_then(|given| key("key", given, loader));
+    let current = raw.key.given().and_then(|given| key(&format!("{name}.key"), given, loader));
     let previous: Vec<_> =
-        raw.previous.elements().filter_map(|given| key("previous", given, loader)).collect();
+        raw.previous.elements().filter_map(|given| key(&format!("{name}.previous"), given, loader)).collect();
     match Encryption::new(current.as_ref(), &previous) {
         Ok(encryption) => encryption,
         Err(error) => {
-            loader.report.value(&given.span, format!("`{NAME}`: {error}"));
+            loader.report.value(&given.span, format!("`{name}`: {error}"));
             Encryption::default()
         }
     }
 }
 
 fn key(name: &str, given: &Given<Reference<RawSecret>>, loader: &Loader<'_>) -> Option<Secret> {
-    let name = format!("{NAME}.{name}");
-    let text = loader.password(&name, given)?;
+    let text = loader.password(name, given)?;
     let text = text.expose().trim_ascii();
     let wrong = |what: String| {
         loader.report.push(

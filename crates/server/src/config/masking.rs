@@ -55,7 +55,7 @@ pub(super) fn masked(text: &str, roots: &[&DeTable<'_>], places: &[Span]) -> Str
 /// Whether what stands under a key is a secret, misspelt keys included.
 fn is_secret(key: &str) -> bool {
     const WORDS: &[&str] =
-        &["secret", "token", "passw", "bearer", "api_key", "apikey", "standard_webhooks", "encrypt"];
+        &["secret", "token", "passw", "bearer", "api_key", "apikey", "standard_webhooks", "encrypt", "seal"];
     const KEYS: &[&str] = &[
         "secret",
         "consumer_key",
@@ -146,6 +146,7 @@ mod tests {
             "auth_token = { env = \"hush hush\" }\n",
             "basic_auth = { user = \"plain\", password = 'hush' }\n",
             "encrypt = { key = \"hush\", previous = [\"hush\", { file = \"plain\" }] }\n",
+            "seal = { key = \"hush\" }\n",
             "url = \"https://plain:hush@plain.example/\"\n",
             "bearer_token = hush!\n",
             "secrt = \"hush\"\n",

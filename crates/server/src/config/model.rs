@@ -163,6 +163,8 @@ pub struct StoreConfig {
     pub retention_size: Option<u64>,
     /// The keys of payloads that are encrypted.
     pub encryption: Encryption,
+    /// The keys of what gateways share on a cluster and its servers are not to read.
+    pub seal: Encryption,
 }
 
 /// A NATS JetStream cluster: `[store] url`.

@@ -30,7 +30,7 @@ impl Loader<'_> {
     /// that a new one is thought of.
     pub(super) fn keep_store(&self, section: Option<&Section<'_>>, store: &StoreConfig) {
         let Some(running) = self.running else { return };
-        let StoreConfig { path, cluster, reserve, retention_age, retention_size, encryption } =
+        let StoreConfig { path, cluster, reserve, retention_age, retention_size, encryption, seal } =
             &running.store;
         let changed = [
             ("path", *path != store.path),
@@ -38,6 +38,7 @@ impl Loader<'_> {
             ("reserve", *reserve != store.reserve),
             ("retention", (*retention_age, *retention_size) != (store.retention_age, store.retention_size)),
             ("encrypt", *encryption != store.encryption),
+            ("seal", *seal != store.seal),
         ];
         for (key, _) in changed.iter().filter(|(_, changed)| *changed) {
             self.keep("store", key, section);

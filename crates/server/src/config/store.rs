@@ -34,6 +34,7 @@ struct RawStore {
     reserve: Field<Size>,
     retention: Field<RawRetention>,
     encrypt: Field<RawEncrypt>,
+    seal: Field<RawEncrypt>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -58,6 +59,7 @@ pub(super) fn read(section: Option<&Section<'_>>, keys: bool, loader: &Loader<'_
         tls: &raw.tls,
         monitor: &raw.monitor,
         durability: &raw.durability,
+        seal: &raw.seal,
     };
     let cluster = cluster.read(keys, loader);
     if let (Some(_), Some(encrypt)) = (&cluster, raw.encrypt.given()) {
@@ -77,7 +79,12 @@ pub(super) fn read(section: Option<&Section<'_>>, keys: bool, loader: &Loader<'_
         );
     }
     let store = StoreConfig {
-        encryption: if keys { encryption::read(&raw.encrypt, loader) } else { Encryption::default() },
+        encryption: if keys {
+            encryption::read("store.encrypt", &raw.encrypt, loader)
+        } else {
+            Encryption::default()
+        },
+        seal: if keys { encryption::read("store.seal", &raw.seal, loader) } else { Encryption::default() },
         path: path(&raw.path, loader),
         cluster,
         reserve: raw.reserve.value().map_or(RESERVE, |size| size.0),

@@ -1,7 +1,8 @@
 //! Digest: proof of the password without sending it (RFC 7616).
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use hookhouse_core::{SourceName, Timestamp};
@@ -24,8 +25,18 @@ pub(super) struct Digest {
     user_print: Fingerprint,
     sha256: Ha1,
     md5: Option<Ha1>,
-    mint: Mint,
+    /// A pointer is read or written under the lock, no more.
+    mint: RwLock<Arc<Mint>>,
+    /// Whether other gateways have the same mint, and know of every use of a nonce.
+    shared: AtomicBool,
     ledger: Mutex<Ledger>,
+}
+
+/// A nonce count that nobody in any gateway may have spent before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spending {
+    /// What the count is known by, in all gateways.
+    pub(crate) name: String,
 }
 
 impl Digest {
@@ -38,10 +49,25 @@ impl Digest {
             md5: md5.then(|| ha1(Algorithm::Md5)),
             user: credentials.user().to_owned(),
             user_print: Fingerprint::of(user),
-            mint: Mint::new(key),
+            mint: RwLock::new(Arc::new(Mint::new(key))),
+            shared: AtomicBool::new(false),
             ledger: Mutex::new(Ledger::new()),
             realm,
         }
+    }
+
+    /// Makes and takes nonces that other gateways make and take, too. Those that were made before are foreign from now on.
+    pub(super) fn share(&self, key: NonceKey) {
+        *self.mint.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Mint::beside_others(key));
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    fn mint(&self) -> Arc<Mint> {
+        Arc::clone(&self.mint.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Judges the parameters of an attempt. What anybody may know is compared first and plainly; a count is spent
@@ -52,7 +78,7 @@ impl Digest {
         target: &str,
         parameters: &[u8],
         now: Timestamp,
-    ) -> Result<(&str, &'static str), Fault> {
+    ) -> Result<(&str, &'static str, Option<Spending>), Fault> {
         let parameters = Parameters::parse(parameters)?;
         let attempt = Attempt::read(&parameters)?;
         let ha1 = self.ha1(attempt.algorithm).ok_or(Fault::algorithm(attempt.algorithm))?;
@@ -69,15 +95,23 @@ impl Digest {
         // Both are compared, whatever the first says.
         let user = self.user_print.matches(&attempt.user);
         let response = verify_slices_are_equal(expected.as_bytes(), attempt.response).is_ok();
-        let nonce = self.mint.open(attempt.nonce).ok_or(Fault::NonceForeign { proved: user && response })?;
+        let nonce =
+            self.mint().open(attempt.nonce).ok_or(Fault::NonceForeign { proved: user && response })?;
         match (user, response) {
             (true, true) => {}
             (true, false) => return Err(Fault::Password),
             (false, _) => return Err(Fault::User),
         }
+        let shared = self.is_shared();
+        if shared && nonce.is_ahead(now.as_millisecond()) {
+            return Err(Fault::NonceEnded);
+        }
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         match ledger.spend(nonce, attempt.count, now.as_millisecond()) {
-            Ok(()) => Ok((&self.user, ha1.algorithm.scheme())),
+            Ok(()) => {
+                let name = || format!("login/{}/{nonce}/{}", self.realm, attempt.count);
+                Ok((&self.user, ha1.algorithm.scheme(), shared.then(|| Spending { name: name() })))
+            }
             Err(Unspendable::Ended) => Err(Fault::NonceEnded),
             Err(Unspendable::Spent) => Err(Fault::Replayed),
         }
@@ -89,7 +123,7 @@ impl Digest {
     pub(super) fn challenges(&self, stale: bool, now: Timestamp) -> impl Iterator<Item = String> {
         let issued =
             self.ledger.lock().unwrap_or_else(PoisonError::into_inner).issue_time(now.as_millisecond());
-        let nonce = self.mint.issue(issued);
+        let nonce = self.mint().issue(issued);
         let stale = if stale { ", stale=true" } else { "" };
         [Some(&self.sha256), self.md5.as_ref()].into_iter().flatten().map(move |ha1| {
             format!(

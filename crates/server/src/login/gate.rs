@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue};
 use super::authorization::Authorization;
 use super::basic::{self, Basic};
 use super::credentials::{Credentials, DigestCredentials};
-use super::digest::Digest;
+use super::digest::{Digest, Spending};
 use super::nonce::NonceKey;
 use super::refused::{Fault, LoginRefused};
 
@@ -25,6 +25,8 @@ pub struct LoggedIn {
     pub user: String,
     /// How: `basic`, `digest-sha256` or `digest-md5`.
     pub scheme: &'static str,
+    /// What is to be spent in all gateways before the request goes on, where they share their nonces.
+    pub spending: Option<Spending>,
 }
 
 impl Login {
@@ -46,6 +48,24 @@ impl Login {
             digest: digest.map(|digest| Digest::new(realm.clone(), digest, key)),
             realm,
         })
+    }
+
+    /// Whether its nonces are this gateway's alone, where it has any.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.digest.as_ref().is_some_and(|digest| !digest.is_shared())
+    }
+
+    /// Makes and takes the nonces of all gateways that have this key. What [`check`](Self::check) lets in, it lets in on
+    /// condition that its [spending](LoggedIn::spending) was nobody's before.
+    pub(crate) fn share(&self, key: NonceKey) {
+        if let Some(digest) = &self.digest {
+            digest.share(key);
+        }
+    }
+
+    /// The refusal of a request whose nonce count was spent in another gateway.
+    pub(crate) fn spent(&self, now: Timestamp) -> LoginRefused {
+        LoginRefused::new(Fault::Replayed, self.challenges(Fault::Replayed, now))
     }
 
     /// Judges a request by its head.
@@ -73,20 +93,20 @@ impl Login {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<LoggedIn, Fault> {
-        let (user, scheme) = match (Authorization::of(headers)?, &self.basic, &self.digest) {
+        let (user, scheme, spending) = match (Authorization::of(headers)?, &self.basic, &self.digest) {
             (None, basic, _) => {
                 if let Some(basic) = basic {
                     basic.check_nothing();
                 }
                 return Err(Fault::NoCredentials);
             }
-            (Some(Authorization::Basic(token)), Some(basic), _) => (basic.check(token)?, basic::SCHEME),
+            (Some(Authorization::Basic(token)), Some(basic), _) => (basic.check(token)?, basic::SCHEME, None),
             (Some(Authorization::Digest(parameters)), _, Some(digest)) => {
                 digest.check(method, target, parameters, now)?
             }
             (Some(_), _, _) => return Err(Fault::Scheme),
         };
-        Ok(LoggedIn { user: user.to_owned(), scheme })
+        Ok(LoggedIn { user: user.to_owned(), scheme, spending })
     }
 
     /// Digest before Basic: senders take the first that they know, or the strongest (RFC 7616 section 3.7).

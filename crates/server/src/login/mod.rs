@@ -18,6 +18,13 @@
 //! at that count. Then somebody made it who knows the password, or it is a repeat of such a request. It is refused with
 //! `stale=true`: who knows the password asks again with a new nonce, who only repeats cannot.
 //!
+//! # On a cluster
+//!
+//! Gateways that share a store make their nonces with one key, and spend each count in the store before the request goes
+//! on: a request comes through once in all of them, as it would in one. What is spent is remembered for as long as any
+//! gateway takes its nonce, provided that their clocks are not further apart than that lasts (five minutes). A store that
+//! does not answer lets nobody in: 503.
+//!
 //! # Not supported
 //!
 //! - `qop=auth-int`: it would hold the answer back until the body is read, and covers what a signature covers better.
@@ -44,6 +51,9 @@ mod replay;
 mod tests;
 
 pub use credentials::{Credentials, CredentialsError, DigestCredentials};
+pub use digest::Spending;
 pub use gate::{LoggedIn, Login};
+pub(crate) use nonce::KEY_BYTES;
 pub use nonce::NonceKey;
 pub use refused::{Kind, LoginRefused};
+pub(crate) use replay::REMEMBERED;

@@ -5,17 +5,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
+use hookhouse_core::SourceName;
 
 /// The key of a login's nonces: 32 random bytes, made at start and used for one login alone, because what counts the
 /// uses of a nonce begins and ends with it. After a restart, nonces from before are foreign; a sender that knows the
-/// password is given a new one.
+/// password is given a new one. Gateways of a cluster share it, and count the uses together.
 pub struct NonceKey(hmac::Key);
+
+/// Bytes of a key.
+pub(crate) const KEY_BYTES: usize = 32;
 
 impl NonceKey {
     /// A key from random bytes.
     #[must_use]
     pub fn new(random: [u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, &random))
+    }
+
+    /// The key of a source's nonces, of one that all sources have in common.
+    pub(crate) fn of_source(common: &[u8; KEY_BYTES], source: &SourceName) -> Self {
+        let common = hmac::Key::new(hmac::HMAC_SHA256, common);
+        let own = hmac::sign(&common, &[b"digest nonces of ", source.as_str().as_bytes()].concat());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()))
     }
 }
 
@@ -34,6 +45,23 @@ pub(super) struct NonceId {
     pub(super) salt: u64,
 }
 
+impl NonceId {
+    /// Whether it was made later than any gateway's clock can be, by one that was wrong: it would be good for longer than
+    /// its uses are remembered.
+    pub(super) fn is_ahead(self, now: i64) -> bool {
+        self.issued.saturating_sub(now) > SKEW
+    }
+}
+
+impl fmt::Display for NonceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:016x}", self.issued, self.salt)
+    }
+}
+
+/// How far the clocks of gateways may be apart, in milliseconds.
+pub(super) const SKEW: i64 = 5 * 60 * 1000;
+
 /// Makes nonces and knows them again.
 #[derive(Debug)]
 pub(super) struct Mint {
@@ -44,6 +72,11 @@ pub(super) struct Mint {
 impl Mint {
     pub(super) fn new(key: NonceKey) -> Self {
         Self { key, count: AtomicU64::new(0) }
+    }
+
+    /// One of several with the same key: they count from different places, so that no two make the same nonce.
+    pub(super) fn beside_others(key: NonceKey) -> Self {
+        Self { key, count: AtomicU64::new(rand::random()) }
     }
 
     /// A nonce that was never issued before. The salt is made from a counter, but does not tell its value.

@@ -4,11 +4,16 @@
 //! all the same: what there is no room for is the oldest nonce, and it ends early.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::nonce::NonceId;
+use super::nonce::{NonceId, SKEW};
 
 /// How long a nonce may be used, in milliseconds.
 const LIFETIME: i64 = 5 * 60 * 1000;
+
+/// How long a count that was spent must be remembered by all gateways: while any of them takes its nonce. One whose clock
+/// is behind takes it later than the one whose clock was ahead when it was spent.
+pub(crate) const REMEMBERED: Duration = Duration::from_millis((LIFETIME + 2 * SKEW) as u64);
 /// The most nonces that are in use at a time.
 const MAX_NONCES: usize = 1 << 16;
 

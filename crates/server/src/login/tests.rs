@@ -136,14 +136,14 @@ fn only_what_is_configured_is_offered_and_taken() {
     assert_eq!((refused_there.kind(), refused_there.code()), (Kind::Failed, "auth.failed"));
     assert_eq!(challenges(&refused_there), [r#"Basic realm="calls", charset="UTF-8""#]);
     let logged_in = check(&only, &[&right], now()).unwrap();
-    assert_eq!(logged_in, LoggedIn { user: USER.to_owned(), scheme: "basic" });
+    assert_eq!(logged_in, LoggedIn { user: USER.to_owned(), scheme: "basic", spending: None });
 
     let only = login(false, true, false);
     let refused_there = refused(&only, &right);
     assert_eq!(refused_there.code(), "auth.failed");
     assert_eq!(challenges(&refused_there).len(), 1);
     let logged_in = check(&only, &[&sender(&only).header()], now()).unwrap();
-    assert_eq!(logged_in, LoggedIn { user: USER.to_owned(), scheme: "digest-sha256" });
+    assert_eq!(logged_in, LoggedIn { user: USER.to_owned(), scheme: "digest-sha256", spending: None });
 
     assert_eq!(refused(&login(true, true, true), b"Bearer abc").code(), "auth.failed");
 }
@@ -326,6 +326,37 @@ fn who_knows_the_password_is_told_to_ask_again() {
     assert!(!stale(&foreign.with(|s| s.password = "wrong".to_owned())));
     assert!(!stale(&foreign.with(|s| s.user = "other".to_owned())));
     assert!(check(&login, &[&Sender::challenged(&login, Algorithm::Sha256, now()).header()], now()).is_ok());
+}
+
+#[test]
+fn gateways_that_share_a_key_take_each_others_nonces_and_name_the_same_spending() {
+    let gateways = [login(false, true, false), login(false, true, false)];
+    assert!(gateways.iter().all(Login::is_alone));
+    for gateway in &gateways {
+        gateway.share(NonceKey::of_source(&[9; 32], &"calls".parse().unwrap()));
+    }
+    assert!(!gateways.iter().any(Login::is_alone));
+    let sender = Sender::challenged(&gateways[0], Algorithm::Sha256, now());
+    let spendings = gateways.each_ref().map(|gateway| {
+        check(gateway, &[&sender.header()], now()).unwrap().spending.expect("something is to be spent")
+    });
+    assert_eq!(spendings[0], spendings[1], "whoever comes second finds it spent");
+    assert_eq!(refused(&gateways[0], &sender.header()).code(), "auth.digest_replay");
+    let other = sender.with(|sender| sender.nc = 2);
+    let next = check(&gateways[0], &[&other.header()], now()).unwrap().spending.unwrap();
+    assert_ne!(next, spendings[0]);
+    assert_ne!(Sender::challenged(&gateways[1], Algorithm::Sha256, now()).nonce, sender.nonce);
+
+    // A clock that was ahead when it made a nonce would have it live longer than its uses are remembered.
+    let ahead = now() + FIVE_MINUTES + SignedDuration::from_millis(1);
+    let early = Sender::challenged(&gateways[0], Algorithm::Sha256, ahead);
+    assert_eq!(refused(&gateways[1], &early.header()).code(), "auth.digest_stale");
+    let refusal = gateways[0].spent(now());
+    assert_eq!((refusal.kind(), challenges(&refusal)[0].ends_with("stale=true")), (Kind::Failed, true));
+
+    let stranger = login(false, true, false);
+    stranger.share(NonceKey::of_source(&[9; 32], &"texts".parse().unwrap()));
+    assert_eq!(refused(&stranger, &sender.header()).code(), "auth.digest_nonce", "each source has its own");
 }
 
 #[test]

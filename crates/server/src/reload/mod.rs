@@ -43,6 +43,7 @@ use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::tls::{Front, Fronts, Prepared, TlsError, Wanted};
 use crate::ui::Pulse;
+use crate::vault::Vault;
 
 pub use changes::{Changes, Difference};
 pub(crate) use door::{Door, Reception};
@@ -69,6 +70,8 @@ pub(crate) struct Ground {
     pub(crate) inheritance: Inheritance,
     /// The store's.
     pub(crate) folder: PathBuf,
+    /// What gateways of a cluster share.
+    pub(crate) vault: Option<Vault>,
     /// Where operators reach the server.
     pub(crate) admin: SocketAddr,
     pub(crate) admin_socket: Arc<Socket>,
@@ -238,6 +241,9 @@ impl Reloader {
         let sources = std::mem::take(&mut config.sources);
         let sources: Vec<_> =
             sources.into_iter().map(|source| keep(source, &former.sources, known, &prints)).collect();
+        if let Some(vault) = &self.ground.vault {
+            vault.share_logins(&sources).await;
+        }
         let destinations = std::mem::take(&mut config.destinations);
         let opened = self.sockets(&config)?;
         let fronts = self.ground.fronts.prepare(&Wanted {

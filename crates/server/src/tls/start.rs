@@ -20,6 +20,7 @@ use super::keyring::Keyring;
 use super::settings::{Acme, KeyFiles, Tls};
 use super::watch::{self, Fingerprint, Watch};
 use crate::lifecycle::Lifecycle;
+use crate::vault::Vault;
 
 /// What is asked of TLS.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Fronts {
     /// Where accounts and certificates are kept.
     folder: PathBuf,
+    /// The same, where the gateways of a cluster share them.
+    vault: Option<Vault>,
     clock: Arc<dyn Clock>,
     lifecycle: Lifecycle,
     /// Counts up when files are to be looked at, whether they seem to have changed or not.
@@ -100,12 +103,18 @@ pub enum TlsError {
 
 impl Fronts {
     /// None yet; whatever comes, its end is watched.
-    pub(crate) fn new(folder: PathBuf, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> Self {
+    pub(crate) fn new(
+        folder: PathBuf,
+        vault: Option<Vault>,
+        clock: Arc<dyn Clock>,
+        lifecycle: Lifecycle,
+    ) -> Self {
         let certificates = Arc::<Certificates>::default();
         let watching = expiry::watch(Arc::clone(&certificates), Arc::clone(&clock), lifecycle.soft.clone());
         lifecycle.tracker.spawn(watching);
         Self {
             folder,
+            vault,
             clock,
             lifecycle,
             recheck: Sender::default(),
@@ -209,6 +218,7 @@ impl Fronts {
         let renewal = acme::Renewal::new(
             settings.clone(),
             &self.folder,
+            self.vault.clone(),
             Arc::clone(&keyring),
             Arc::clone(&self.challenges),
             Arc::clone(&self.clock),

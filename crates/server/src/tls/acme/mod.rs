@@ -3,7 +3,7 @@
 //! ```text
 //! renewal ─ when ─▶ order ─▶ client ─▶ the authority
 //!    │                │ └ ready ─▶ challenges ◀─ probes, on the listeners
-//!    └─▶ keyring      └ cache: the account, the certificate and its key
+//!    └─▶ keyring      └ keeping: the account, the certificate and its key, in a folder (cache) or for a cluster
 //! ```
 //!
 //! Nonces, signatures and the states of an order are the library's (`instant-acme`). Ours is what an operator lives with:
@@ -13,6 +13,7 @@ mod backoff;
 mod cache;
 mod challenges;
 mod client;
+mod keeping;
 mod order;
 mod renewal;
 #[cfg(test)]

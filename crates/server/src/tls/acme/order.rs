@@ -12,9 +12,9 @@ use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use zeroize::Zeroizing;
 
 use super::backoff::Kind;
-use super::cache::Cache;
 use super::challenges::{Challenges, Ready};
 use super::client::Client;
+use super::keeping::{Keeping, Proof};
 use crate::tls::Pair;
 use crate::tls::settings::{Acme, Challenge};
 
@@ -35,7 +35,7 @@ const TROUBLE: &[&str] =
 #[derive(Debug)]
 pub(super) struct Orders {
     pub(super) settings: Acme,
-    pub(super) cache: Cache,
+    pub(super) keeping: Keeping,
     pub(super) client: Client,
     pub(super) challenges: Arc<Challenges>,
 }
@@ -85,6 +85,7 @@ impl Orders {
         let ready = self.prove(&mut order).await?;
         let status = order.poll_ready(&PATIENCE).await?;
         drop(ready);
+        self.keeping.tell(&[]).await;
         if status != OrderStatus::Ready {
             return Err(Failure::refused(invalid(&mut order).await));
         }
@@ -102,15 +103,19 @@ impl Orders {
         if let Some(why) = unusable(&pair, &self.settings.names, clock.now()) {
             return Err(Failure::refused(format!("what was issued is not usable: {why}")));
         }
-        if let Err(error) = self.cache.keep_certificate(&pem) {
-            tracing::error!(event = "tls.cache", %error, "the certificate is used and not kept: the next start orders another");
+        if let Err(error) = self.keeping.keep_certificate(&pem, &pair).await {
+            tracing::error!(
+                event = "tls.cache",
+                error,
+                "the certificate is used and not kept: the next start orders another"
+            );
         }
         Ok(pair)
     }
 
     /// Opens an order, with the account that is kept or a new one.
     async fn begin(&self, wanted: &NewOrder<'_>) -> Result<Order, Failure> {
-        if let Some(kept) = self.cache.account() {
+        if let Some(kept) = self.keeping.account().await {
             let builder = Account::builder_with_http(Box::new(self.client.clone()));
             match builder.from_credentials(kept).await?.new_order(wanted).await {
                 Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
@@ -118,7 +123,7 @@ impl Orders {
                         event = "tls.account",
                         "the authority does not know the account: another is made"
                     );
-                    self.cache.forget_account();
+                    self.keeping.forget_account().await;
                 }
                 order => return Ok(order?),
             }
@@ -128,15 +133,19 @@ impl Orders {
             NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let builder = Account::builder_with_http(Box::new(self.client.clone()));
         let (account, kept) = builder.create(&account, self.settings.directory.clone(), None).await?;
-        if let Err(error) = self.cache.keep_account(&kept) {
-            tracing::error!(event = "tls.cache", %error, "the account is used and not kept");
+        if let Err(error) = self.keeping.keep_account(&kept).await {
+            tracing::error!(event = "tls.cache", error, "the account is used and not kept");
         }
         Ok(account.new_order(wanted).await?)
     }
 
-    /// Makes the answers to the authority's probes ready, and tells it so.
+    /// Makes the answers to the authority's probes ready, wherever it may ask, and tells it so.
     async fn prove(&self, order: &mut Order) -> Result<Vec<Ready>, Failure> {
-        let mut ready = Vec::new();
+        let (kind, word) = match self.settings.challenge {
+            Challenge::Http01 => (ChallengeType::Http01, "http-01"),
+            Challenge::TlsAlpn01 => (ChallengeType::TlsAlpn01, "tls-alpn-01"),
+        };
+        let mut proofs = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization?;
@@ -146,21 +155,29 @@ impl Orders {
                 other => return Err(Failure::refused(format!("an authorization of the order is {other:?}"))),
             }
             let name = authorization.identifier().to_string();
-            let (kind, word) = match self.settings.challenge {
-                Challenge::Http01 => (ChallengeType::Http01, "http-01"),
-                Challenge::TlsAlpn01 => (ChallengeType::TlsAlpn01, "tls-alpn-01"),
-            };
-            let mut challenge = authorization
-                .challenge(kind)
+            let challenge = authorization
+                .challenge(kind.clone())
                 .ok_or_else(|| Failure::refused(format!("the authority offers no {word} for `{name}`")))?;
             let proof = challenge.key_authorization();
-            ready.push(match self.settings.challenge {
-                Challenge::Http01 => self.challenges.serve_http(&challenge.token, proof.as_str()),
-                Challenge::TlsAlpn01 => {
-                    self.challenges.serve_tls(&name, proof.digest().as_ref()).map_err(Failure::trouble)?
+            proofs.push(match self.settings.challenge {
+                Challenge::Http01 => {
+                    Proof::Http { token: challenge.token.clone(), answer: proof.as_str().to_owned() }
                 }
+                Challenge::TlsAlpn01 => Proof::tls(&name, proof.digest().as_ref()),
             });
-            challenge.set_ready().await?;
+        }
+        // Other gateways first: where they have the same answers, ours are there last.
+        self.keeping.tell(&proofs).await;
+        let ready = proofs.iter().map(|proof| proof.serve(&self.challenges)).collect::<Result<_, _>>();
+        let ready = ready.map_err(Failure::trouble)?;
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization?;
+            if authorization.status == AuthorizationStatus::Pending
+                && let Some(mut challenge) = authorization.challenge(kind.clone())
+            {
+                challenge.set_ready().await?;
+            }
         }
         Ok(ready)
     }

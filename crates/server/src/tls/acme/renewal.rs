@@ -18,11 +18,14 @@ use super::backoff::Backoff;
 use super::cache::Cache;
 use super::challenges::Challenges;
 use super::client::Client;
+use super::keeping::{Keeping, Shared};
 use super::order::{Orders, unusable};
+use crate::duty::Duty;
 use crate::tls::facts::Facts;
 use crate::tls::keyring::Keyring;
 use crate::tls::settings::Acme;
 use crate::tls::{Pair, read};
+use crate::vault::Vault;
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_secs(3600);
@@ -40,31 +43,61 @@ impl Renewal {
     /// In words, when there is nowhere to keep what is issued, or nobody to trust.
     pub(crate) fn new(
         settings: Acme,
-        store: &Path,
+        folder: &Path,
+        vault: Option<Vault>,
         keyring: Arc<Keyring>,
         challenges: Arc<Challenges>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, String> {
-        let cache = Cache::open(store, &settings.directory)
-            .map_err(|error| format!("no folder for certificates in {}: {error}", store.display()))?;
+        let keeping =
+            match vault {
+                Some(vault) => Keeping::Shared(Shared::new(vault, &settings)),
+                None => Keeping::Folder(Cache::open(folder, &settings.directory).map_err(|error| {
+                    format!("no folder for certificates in {}: {error}", folder.display())
+                })?),
+            };
         let roots = match &settings.ca {
             Some(file) => roots(file).map_err(|why| format!("{}: {why}", file.display()))?,
             None => hookhouse_delivery::connect::system_roots(),
         };
         let client = Client::new(roots).map_err(|error| error.to_string())?;
-        Ok(Self { orders: Orders { settings, cache, client, challenges }, keyring, clock })
+        Ok(Self { orders: Orders { settings, keeping, client, challenges }, keyring, clock })
     }
 
-    /// Orders and renews until the soft stop.
+    /// Orders and renews until the soft stop; on a cluster, when it is this gateway's turn.
     pub(crate) async fn run(self, soft: CancellationToken) {
-        tokio::select! {
-            () = soft.cancelled() => {}
-            () = self.keep_filled() => {}
+        match &self.orders.keeping {
+            Keeping::Folder(_) => {
+                soft.run_until_cancelled(self.keep_filled()).await;
+            }
+            Keeping::Shared(shared) => {
+                let duty = Duty::new(&shared.vault().store, &self.clock, &shared.duty);
+                tokio::select! {
+                    // Gives the lease back before it ends.
+                    () = duty.run(soft, || self.keep_filled()) => {}
+                    () = self.show_what_others_ordered(shared) => {}
+                    () = shared.answer_probes(&self.orders.challenges) => {}
+                }
+            }
+        }
+    }
+
+    async fn show_what_others_ordered(&self, shared: &Shared) {
+        let mut known = None;
+        loop {
+            let Some(pair) = shared.next_certificate(&mut known).await else { continue };
+            let shown = self.keyring.pairs();
+            let is_newer = shown.first().is_none_or(|shown| shown.facts.not_after < pair.facts.not_after);
+            if is_newer && unusable(&pair, &self.orders.settings.names, self.clock.now()).is_none() {
+                let Facts { names, not_after, .. } = &pair.facts;
+                tracing::info!(event = "tls.shared", names = names.join(" "), %not_after, "in use from now on");
+                self.keyring.swap(vec![pair]);
+            }
         }
     }
 
     async fn keep_filled(&self) {
-        if let Some(pair) = self.orders.cache.certificate() {
+        if let Some(pair) = self.orders.keeping.certificate().await {
             match unusable(&pair, &self.orders.settings.names, self.clock.now()) {
                 None => self.keyring.swap(vec![pair]),
                 Some(why) => {

@@ -16,6 +16,7 @@ use super::backoff::Kind;
 use super::cache::Cache;
 use super::challenges::Challenges;
 use super::client::Client;
+use super::keeping::Keeping;
 use super::order::{Failure, Orders};
 use super::renewal::roots;
 use crate::tls::keyring::Keyring;
@@ -74,7 +75,7 @@ impl Stub {
     fn orders(&self) -> Orders {
         let directory = format!("https://{}/dir", self.address);
         Orders {
-            cache: Cache::open(self.folder.path(), &directory).unwrap(),
+            keeping: Keeping::Folder(Cache::open(self.folder.path(), &directory).unwrap()),
             settings: Acme {
                 contact: None,
                 directory,
