@@ -5,6 +5,8 @@ mod activation;
 mod api;
 #[cfg(feature = "jetstream")]
 mod cluster;
+#[cfg(feature = "jetstream")]
+mod copy;
 mod core_dump;
 mod db;
 mod delivery;

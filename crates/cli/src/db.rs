@@ -1,6 +1,7 @@
 //! `hookhouse db`: the store itself: what it holds, whether it is whole, a copy of it.
 
 mod backup;
+mod copy;
 mod key;
 mod stats;
 mod verify;
@@ -15,7 +16,7 @@ use crate::Global;
 use crate::exit::{Code, Failure, Outcome};
 use crate::locate::{self, Place};
 
-/// Count what the store holds, check that it is whole, back it up, make a key for it
+/// Count what the store holds, check that it is whole, back it up, copy it to a cluster, make a key for it
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Count what the store holds: events and bytes, by source, and what else takes space
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Stats,
     Verify(verify::Args),
     Backup(backup::Args),
+    Copy(copy::Args),
     Key(key::Args),
 }
 
@@ -32,6 +34,7 @@ pub(crate) fn run(command: Command, global: &Global) -> Outcome {
         Command::Stats => stats::run(global),
         Command::Verify(args) => verify::run(args, global),
         Command::Backup(args) => backup::run(args, global),
+        Command::Copy(args) => copy::run(args, global),
         Command::Key(args) => key::run(args),
     }
 }

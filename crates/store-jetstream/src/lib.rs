@@ -42,6 +42,7 @@ mod connect;
 mod deliveries;
 mod exceptions;
 mod gateways;
+mod import;
 mod lane;
 mod lease;
 mod link;
@@ -60,5 +61,6 @@ mod subscribe;
 mod values;
 mod watch;
 
+pub use import::{Import, ImportError, Progress, Rest};
 pub use options::{Credentials, OldestServer, OpenError, Options, TlsOptions};
 pub use store::JetStreamStore;

@@ -109,7 +109,7 @@ impl Outgoing {
         self.with(MARKER, "DEL")
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(name, value);
         self
     }

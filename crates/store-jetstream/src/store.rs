@@ -67,6 +67,10 @@ impl JetStreamStore {
         Ok(Self { shared, tracker })
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The version of the server that we are connected to.
     #[must_use]
     pub fn server_version(&self) -> String {

@@ -106,6 +106,48 @@ pub(crate) async fn consumer(
     }
 }
 
+/// Makes the consumer of a destination that is to begin at a place, with the events of every source: whose it gets is
+/// said when it is subscribed. One that is there stays as it is.
+pub(crate) async fn begin_at(
+    shared: &Shared,
+    destination: &DestinationName,
+    start: u64,
+) -> Result<(), StoreError> {
+    if consumer(shared, destination).await?.is_some() {
+        return Ok(());
+    }
+    create(shared, config(shared, destination, start, vec![shared.names.all_events()])).await
+}
+
+fn config(
+    shared: &Shared,
+    destination: &DestinationName,
+    start: u64,
+    filter_subjects: Vec<String>,
+) -> Config {
+    let name = Names::consumer(destination);
+    Config {
+        durable_name: Some(name.clone()),
+        name: Some(name),
+        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: start },
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: shared.options.takeover,
+        max_ack_pending: WINDOW,
+        max_deliver: -1,
+        filter_subjects,
+        ..Config::default()
+    }
+}
+
+async fn create(shared: &Shared, config: Config) -> Result<(), StoreError> {
+    let Shared { link, names, .. } = shared;
+    let what =
+        format!("CONSUMER.CREATE.{}.{}", names.events, config.durable_name.as_deref().unwrap_or_default());
+    let request = json!({ "stream_name": names.events, "config": config });
+    link.ask::<serde_json::Value>(&what, &request).await?;
+    Ok(())
+}
+
 /// Makes the consumer, or brings its filter to what is wanted now; its position stays. Answers where it began.
 async fn ensure_consumer(
     shared: &Shared,
@@ -113,7 +155,6 @@ async fn ensure_consumer(
     sources: &[SourceName],
 ) -> Result<u64, StoreError> {
     let Shared { link, names, .. } = shared;
-    let name = Names::consumer(destination);
     let known = consumer(shared, destination).await?;
     let start = match &known {
         Some(info) => info.start(),
@@ -123,17 +164,7 @@ async fn ensure_consumer(
         [] => vec![names.no_event()],
         sources => sources.iter().map(|source| names.event(source)).collect(),
     };
-    let config = Config {
-        durable_name: Some(name.clone()),
-        name: Some(name.clone()),
-        deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: start },
-        ack_policy: AckPolicy::Explicit,
-        ack_wait: shared.options.takeover,
-        max_ack_pending: WINDOW,
-        max_deliver: -1,
-        filter_subjects,
-        ..Config::default()
-    };
+    let config = config(shared, destination, start, filter_subjects);
     let is_right = known.is_some_and(|info| {
         let is = |config: &Config| {
             let mut filters = config.filter_subjects.clone();
@@ -144,9 +175,7 @@ async fn ensure_consumer(
         is(&info.config) == is(&config)
     });
     if !is_right {
-        let request = json!({ "stream_name": names.events, "config": config });
-        let what = format!("CONSUMER.CREATE.{}.{name}", names.events);
-        link.ask::<serde_json::Value>(&what, &request).await?;
+        create(shared, config).await?;
     }
     Ok(start)
 }

@@ -18,6 +18,7 @@ use hookhouse_core::{
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::oneshot;
 
+use crate::consumer::Consumer;
 use crate::edits::Sent;
 use crate::encryption::Encryption;
 use crate::open::{self, Opened, Running};
@@ -63,6 +64,14 @@ impl SqliteStore {
     /// The same, and when a key is missing.
     pub fn open_read_only_with(path: impl AsRef<Path>, encryption: &Encryption) -> Result<Self, OpenError> {
         open::open_read_only(path.as_ref(), encryption).map(Self::from)
+    }
+
+    /// Up to which place each destination that was ever subscribed has looked at the log: what it owes before that is
+    /// among its deliveries.
+    #[must_use]
+    pub fn positions(&self) -> Vec<(DestinationName, u64)> {
+        let position = |consumer: Arc<Consumer>| Some((consumer.name.clone(), consumer.lock().position?));
+        self.shared.consumers.all().into_iter().filter_map(position).collect()
     }
 
     async fn ask<T>(&self, op: impl FnOnce(Reply<T>) -> Op + Send) -> Result<T, StoreError> {

@@ -170,6 +170,14 @@ pub fn store_keys(path: &Path) -> Result<Encryption, Diagnostics> {
     store(path, true).map(|store| store.encryption)
 }
 
+/// The whole `[store]` that a file describes, with its secrets: for whoever opens it without its server.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn store_settings(path: &Path) -> Result<StoreConfig, Diagnostics> {
+    store(path, true)
+}
+
 fn store(path: &Path, keys: bool) -> Result<StoreConfig, Diagnostics> {
     let (name, source) = text(path)?;
     let surroundings =

@@ -18,6 +18,15 @@ pub(super) async fn open(
     largest: u64,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<dyn EventStore>, Unopened> {
+    Ok(Arc::new(connect(store, largest, clock).await?))
+}
+
+/// The same, as what it is.
+pub(super) async fn connect(
+    store: &StoreConfig,
+    largest: u64,
+    clock: Arc<dyn Clock>,
+) -> Result<JetStreamStore, Unopened> {
     let Some(cluster) = &store.cluster else { return Err(Unopened::NotBuilt) };
     durability::demand(cluster).await.map_err(Unopened::Refused)?;
     // Tokens and what else is this machine's own lie in the folder all the same.
@@ -44,7 +53,7 @@ pub(super) async fn open(
         prefix = cluster.prefix,
         "the events are kept by the cluster"
     );
-    Ok(Arc::new(opened))
+    Ok(opened)
 }
 
 fn credentials(cluster: &ClusterConfig) -> Credentials {

@@ -4,6 +4,8 @@ mod awaited;
 #[cfg(feature = "jetstream")]
 mod cluster;
 #[cfg(feature = "jetstream")]
+mod copy;
+#[cfg(feature = "jetstream")]
 mod durability;
 
 use std::path::Path;
@@ -13,6 +15,8 @@ use hookhouse_core::{Clock, EventStore};
 use hookhouse_store_sqlite::{Options, SqliteStore};
 
 pub use self::awaited::Awaited;
+#[cfg(feature = "jetstream")]
+pub use self::copy::{Copied, CopyError, copy};
 use crate::config::StoreConfig;
 
 pub use hookhouse_store_sqlite::{
