@@ -1,8 +1,10 @@
 //! Gateways on a NATS JetStream cluster: each shows the whole, and none promises more than the cluster does.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use hookhouse_testkit::blackbox::{House, eventually, request, send};
+use hookhouse_testkit::blackbox::{Balancer, House, Traffic, eventually, request, send};
 use hookhouse_testkit::nats::Cluster;
 use hookhouse_testkit::receiver::Receiver;
 
@@ -103,4 +105,48 @@ fn servers_that_do_not_sync_need_the_operators_word() {
     let unknown = config(&lazy, receiver.address()).replace("monitor =", "#");
     let said = refused(&unknown);
     assert!(said.contains("no `monitor` is configured"), "{said}");
+}
+
+/// Gateways one after the other, by way of the balancer and by taking over in place, and then the servers of the cluster one
+/// after the other: whoever sends notices nothing.
+#[test]
+fn gateways_and_servers_are_renewed_under_load_and_no_request_fails() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let receiver = runtime.block_on(Receiver::start()).unwrap();
+    let mut cluster = Cluster::start(3, "");
+    let config = config(&cluster, receiver.address());
+    let mut houses = [House::start(&config, &[]), House::start(&config, &[])];
+    let addresses = |houses: &[House; 2]| houses.each_ref().map(|house| house.ingress);
+    let balancer = Balancer::start(&addresses(&houses));
+    let traffic = Traffic::begin(balancer.address(), 4, Duration::from_millis(2), |n| {
+        request("POST", "/in", &[], format!("{n}").as_bytes())
+    });
+    traffic.answered(100);
+    for n in 0..houses.len() {
+        balancer.set(&[houses[1 - n].ingress]);
+        assert!(houses[n].stop().success());
+        traffic.answered(50);
+        houses[n].run();
+        balancer.set(&addresses(&houses));
+        traffic.answered(50);
+    }
+    for house in &mut houses {
+        assert!(house.take_over().success());
+        traffic.answered(50);
+    }
+    for n in 0..cluster.size() {
+        cluster.stop(n);
+        traffic.answered(50);
+        cluster.run(n);
+        cluster.wait_until_ready(n);
+    }
+    let tally = traffic.end();
+    tally.assert_all_good();
+    println!("{} answered, the slowest after {:?}", tally.good(), tally.slowest);
+    let sent: BTreeSet<String> = tally.acknowledged.iter().map(ToString::to_string).collect();
+    eventually("everything is delivered", || {
+        let received = receiver.received();
+        let received = received.iter().map(|one| String::from_utf8_lossy(&one.body).into_owned());
+        sent.is_subset(&received.collect()).then_some(())
+    });
 }

@@ -16,6 +16,8 @@ mod doctor;
 mod durability;
 mod edit;
 mod emulate;
+#[cfg(feature = "jetstream")]
+mod entrance;
 mod explain;
 #[cfg(feature = "jetstream")]
 mod gateways;

@@ -266,7 +266,9 @@ impl Starting {
         let (store, stop) = (Arc::clone(&lane.store), lane.stop.clone());
         if store.is_shared() {
             let (stop, pause) = (stop.clone(), pause.clone());
-            lane.tracker.spawn(async move { drop(stop.run_until_cancelled(pause.follow()).await) });
+            lane.tracker.spawn(async move {
+                stop.run_until_cancelled(pause.follow()).await;
+            });
         }
         let settler = Settler { store, observer, clock, finished, circuit, record, stop, hard };
         lane.tracker.spawn(settler.run());

@@ -44,7 +44,12 @@ pub(crate) async fn connect(options: &Options) -> Result<Client, OpenError> {
     if let Some((cert, key)) = &options.tls.identity {
         connecting = connecting.add_client_certificate(cert.clone(), key.clone());
     }
-    let client = connecting.connect(servers).await.map_err(|error| OpenError::Connect(chain(&error)))?;
+    let client = connecting.connect(servers).await.map_err(|error| {
+        let why = chain(&error);
+        // What a server says that does not encrypt is no record of TLS.
+        let is_plain = options.tls.required && why.contains("InvalidContentType");
+        OpenError::Connect(if is_plain { format!("it does not speak TLS, and must: {why}") } else { why })
+    })?;
     let info = client.server_info();
     if !OldestServer::is_met_by(&info.version) {
         return Err(OpenError::Version { found: info.version });

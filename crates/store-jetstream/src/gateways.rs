@@ -30,6 +30,7 @@ pub(crate) async fn keep_house(shared: Arc<Shared>) {
     let closed = shared.closed.clone();
     let mut ticks = tokio::time::interval(tick(&shared));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut silent = 0;
     loop {
         if closed.run_until_cancelled(ticks.tick()).await.is_none() {
             return;
@@ -42,11 +43,25 @@ pub(crate) async fn keep_house(shared: Arc<Shared>) {
         };
         match closed.run_until_cancelled(rest).await {
             None => return,
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::debug!(%error, "the cluster was not told that we are alive"),
+            Some(Ok(())) => silent = 0,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the cluster was not told that we are alive");
+                silent += 1;
+            }
+        }
+        // A server that is cut off from the others goes on to talk to us, and another one may be among those that are not.
+        if silent == PATIENCE {
+            silent = 0;
+            tracing::info!("the cluster does not answer over this server: another one is tried");
+            if let Err(error) = shared.link.client.force_reconnect().await {
+                tracing::debug!(%error, "no other server is tried");
+            }
         }
     }
 }
+
+/// So many times in a row a server that does not answer is asked before another one is.
+const PATIENCE: u32 = 2;
 
 /// Retires what nobody needs until the store is closed: apart, since that may take longer than a tick.
 pub(crate) async fn retire(shared: Arc<Shared>) {

@@ -32,7 +32,9 @@ impl Values {
         match revisions.get_mut(subject) {
             Some(known) if *known >= revision => return,
             Some(known) => *known = revision,
-            None => drop(revisions.insert(subject.to_owned(), revision)),
+            None => {
+                revisions.insert(subject.to_owned(), revision);
+            }
         }
         drop(revisions);
         self.heard.send_replace(());

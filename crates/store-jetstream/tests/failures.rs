@@ -1,4 +1,4 @@
-//! Two gateways on three servers, under load, while servers and gateways are killed and frozen.
+//! Two gateways on three servers, under load, while servers and gateways are killed, frozen and cut off.
 //!
 //! What senders were told is kept must be there and be delivered; what nobody sent must not be; and what comes twice
 //! must be the same event.
@@ -22,6 +22,8 @@ fn rounds() -> usize {
     std::env::var("ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
 }
 
+/// How many ways there are to break something; with three servers and two gateways each meets each.
+const KINDS: usize = 5;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// Senders at each gateway.
 const SENDERS: usize = 4;
@@ -43,7 +45,8 @@ type Shared = Arc<Mutex<Ledger>>;
 /// A gateway: its store, its senders and its workers, which end with it.
 struct Gateway {
     store: Arc<JetStreamStore>,
-    tasks: JoinSet<()>,
+    senders: JoinSet<()>,
+    workers: JoinSet<()>,
 }
 
 /// Nothing is opened here; it is the bed's way of making events that is wanted.
@@ -75,17 +78,18 @@ impl Gateway {
                 Err(error) => eprintln!("a gateway starts again: {error}"),
             }
         };
-        let mut tasks = JoinSet::new();
+        let (mut senders, mut workers) = (JoinSet::new(), JoinSet::new());
         for _ in 0..SENDERS {
-            tasks.spawn(send(Arc::clone(&store), Arc::clone(bed), Arc::clone(ledger)));
+            senders.spawn(send(Arc::clone(&store), Arc::clone(bed), Arc::clone(ledger)));
         }
-        tasks.spawn(deliver(Arc::clone(&store), Arc::clone(ledger)));
-        Self { store, tasks }
+        workers.spawn(deliver(Arc::clone(&store), Arc::clone(ledger)));
+        Self { store, senders, workers }
     }
 
     /// Ends as its process would: in the middle of whatever it does.
     async fn crash(mut self) {
-        self.tasks.shutdown().await;
+        self.senders.shutdown().await;
+        self.workers.shutdown().await;
         drop(self.store);
     }
 }
@@ -183,13 +187,14 @@ async fn nothing_acknowledged_is_lost() {
     for round in 0..rounds() {
         let (server, gateway) = (round % 3, round % 2);
         let before = ledger.lock().expect("nobody panics with it").acknowledged.len();
-        match round % 4 {
+        match round % KINDS {
             0 => cluster.kill(server),
             1 => cluster.freeze(server, true),
             2 => {
                 gateways.remove(gateway).crash().await;
                 gateways.push(Gateway::start(&cluster, &bed, &ledger).await);
             }
+            3 => cluster.isolate(server, true),
             _ => {
                 cluster.kill(server);
                 gateways.remove(gateway).crash().await;
@@ -200,10 +205,11 @@ async fn nothing_acknowledged_is_lost() {
             ledger.lock().expect("nobody panics with it").acknowledged.len() > before + 20
         })
         .await;
-        match round % 4 {
+        match round % KINDS {
             0 => cluster.run(server),
             1 => cluster.freeze(server, false),
             2 => {}
+            3 => cluster.isolate(server, false),
             _ => {
                 gateways.push(Gateway::start(&cluster, &bed, &ledger).await);
                 cluster.run(server);
@@ -213,20 +219,16 @@ async fn nothing_acknowledged_is_lost() {
         println!("round {round}: {before} acknowledged before it");
     }
 
-    // Nobody sends any more; what is left is delivered.
+    // Nobody sends any more; what is left is delivered. Whoever delivers goes on: a process that breaks off in the middle of a
+    // settlement is gone altogether.
     for gateway in &mut gateways {
-        gateway.tasks.shutdown().await;
-    }
-    let mut delivering = JoinSet::new();
-    for gateway in &gateways {
-        delivering.spawn(deliver(Arc::clone(&gateway.store), Arc::clone(&ledger)));
+        gateway.senders.shutdown().await;
     }
     eventually("everything acknowledged is delivered", || {
         let ledger = ledger.lock().expect("nobody panics with it");
         ledger.acknowledged.keys().all(|number| ledger.delivered.contains_key(number))
     })
     .await;
-    delivering.shutdown().await;
 
     let mut stored = BTreeMap::<u32, BTreeSet<EventId>>::new();
     let mut query = EventQuery { order: Order::OldestFirst, limit: 500, ..EventQuery::default() };
@@ -256,6 +258,29 @@ async fn nothing_acknowledged_is_lost() {
     let strange: Vec<_> =
         ledger.delivered.iter().filter(|(number, ids)| stored.get(number) != Some(ids)).collect();
     assert!(strange.is_empty(), "what comes twice is the same event: {strange:?}");
+}
+
+/// The server goes on to talk to its clients, and knows of nobody else: whoever stays with it waits for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_whose_server_is_cut_off_goes_to_another_one() {
+    let cluster = Cluster::start(3, "");
+    let bed = Bed::new(Nowhere);
+    bed.settings.clock.set(SystemClock.now());
+    let options = Options {
+        prefix: "alone".to_owned(),
+        takeover: Duration::from_secs(2),
+        patience: Duration::from_secs(2),
+        // The others are learnt from this one.
+        ..Options::new(cluster.urls()[..1].to_vec())
+    };
+    let store = JetStreamStore::open(options, Arc::new(SystemClock)).await.expect("the cluster is whole");
+    assert!(matches!(store.append(bed.signed("x", 1, WEEK)).await, Ok(Receipt::Stored { .. })));
+    cluster.isolate(0, true);
+    let until = tokio::time::Instant::now() + Duration::from_secs(120);
+    while store.append(bed.signed("x", 2, WEEK)).await.is_err() {
+        assert!(tokio::time::Instant::now() < until, "it stays where it is");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

@@ -36,6 +36,8 @@ pub struct Wanted<'a> {
     pub names: &'a [&'a str],
     /// An RSA key rather than an ECDSA one.
     pub rsa: bool,
+    /// For a client that shows who it is, rather than for a server.
+    pub client: bool,
     /// The first day of its life.
     pub from: Date,
     /// The day on which it ends.
@@ -55,7 +57,13 @@ impl<'a> Wanted<'a> {
     /// A good certificate: ECDSA, since yesterday, for three months.
     #[must_use]
     pub fn good(names: &'a [&'a str]) -> Self {
-        Self { names, rsa: false, from: in_days(-1), to: in_days(89) }
+        Self { names, rsa: false, client: false, from: in_days(-1), to: in_days(89) }
+    }
+
+    /// The same for a client.
+    #[must_use]
+    pub fn client(names: &'a [&'a str]) -> Self {
+        Self { client: true, ..Self::good(names) }
     }
 
     /// The same with an RSA key.
@@ -101,7 +109,11 @@ impl Authority {
         params.not_before = midnight!(wanted.from);
         params.not_after = midnight!(wanted.to);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![if wanted.client {
+            rcgen::ExtendedKeyUsagePurpose::ClientAuth
+        } else {
+            rcgen::ExtendedKeyUsagePurpose::ServerAuth
+        }];
         params.use_authority_key_identifier_extension = true;
         // Nobody fetches it; those who grade certificates want there to be one.
         params.crl_distribution_points =
