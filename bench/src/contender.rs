@@ -93,13 +93,22 @@ impl Contender {
         Self::house("hookhouse", binary, &(source + &destination(application)))
     }
 
+    /// Hookhouse with one source on a cluster, as its `[store]` describes it.
+    pub(crate) fn gateway(binary: &Path, traffic: Traffic, store: &str) -> anyhow::Result<Self> {
+        Self::house_on("gateway", binary, store, &source(traffic))
+    }
+
     fn house(name: &'static str, binary: &Path, source: &str) -> anyhow::Result<Self> {
+        Self::house_on(name, binary, "path = \"store\"\n", source)
+    }
+
+    fn house_on(name: &'static str, binary: &Path, store: &str, source: &str) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let address = free_address()?;
         let config = format!(
             "[server]\nlisten = [\"{address}\"]\n\n\
              [admin]\nlisten = \"{}\"\n\n\
-             [store]\npath = \"store\"\n\n\
+             [store]\n{store}\n\
              [source.bench]\n{source}",
             free_address()?,
         );
@@ -179,7 +188,7 @@ pub(crate) fn pinned() -> bool {
     silent.is_ok_and(|status| status.success())
 }
 
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let mut command = if pinned() {
         let mut pinned = Command::new("taskset");
         pinned.args(["-c", "0"]).arg(program);
@@ -216,7 +225,7 @@ fn destination(address: SocketAddr) -> String {
 }
 
 /// An address that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

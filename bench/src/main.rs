@@ -7,6 +7,7 @@
 //! alike, because a duplicate would be recognised instead of stored.
 
 mod bare;
+mod cluster;
 mod compare;
 mod contender;
 mod disk;

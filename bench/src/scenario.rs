@@ -12,7 +12,7 @@ use crate::load::{self, Pace, Traffic};
 use crate::report::{COLUMNS, Table, median, ms};
 use crate::sink::Sink;
 use crate::usage::{self, Usage};
-use crate::{Args, relay};
+use crate::{Args, cluster, relay};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,7 +35,9 @@ pub(crate) enum Scenario {
     Waiting,
     /// Calls that an application answers: how much later the answer comes.
     Relay,
-    /// All of these.
+    /// What an event costs with one, two and four gateways on a NATS cluster; the binary needs the feature `jetstream`.
+    Cluster,
+    /// All of these but the cluster.
     All,
 }
 
@@ -43,7 +45,10 @@ impl Scenario {
     /// The scenarios that this one stands for.
     pub(crate) fn each(self) -> Vec<Self> {
         match self {
-            Self::All => Self::value_variants().iter().copied().filter(|one| *one != Self::All).collect(),
+            Self::All => {
+                let are_in = |one: &Self| !matches!(one, Self::All | Self::Cluster);
+                Self::value_variants().iter().copied().filter(are_in).collect()
+            }
             one => vec![one],
         }
     }
@@ -67,6 +72,7 @@ impl Scenario {
             Self::Stored => tables.push(stored(args).await?),
             Self::Waiting => tables.push(waiting(args).await?),
             Self::Relay => tables.push(relay::run(args).await?),
+            Self::Cluster => tables.push(cluster::run(args).await?),
             Self::All => {}
         }
         Ok(tables)
