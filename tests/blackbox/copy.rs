@@ -79,7 +79,8 @@ fn a_copy_that_is_killed_goes_on_and_nothing_is_lost_or_delivered_again() {
     let stored = || cluster.ask(0, "/jsz")?["messages"].as_u64();
     let mut first =
         house.command(&copy).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    eventually("a part is copied", || stored().filter(|stored| *stored > EVENTS / 10));
+    // About half of it: there is a try for each event.
+    eventually("a part is copied", || stored().filter(|stored| *stored > EVENTS));
     first.kill().expect("it is our child");
     let ended = first.wait().expect("it is our child");
     assert!(ended.code().is_none(), "it was killed in the middle: {ended}");

@@ -1,7 +1,7 @@
 //! A NATS cluster of our own: real servers on ports of their own, with their data in a folder that goes away.
 //!
 //! Each server syncs its disk before it acknowledges. They can be killed, frozen and started again, one by one, and cut
-//! off from each other: the way from one to another leads through a [`Way`] of our own.
+//! off from each other: the way from one to another leads through a proxy of our own.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
