@@ -14,7 +14,8 @@ pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
     step::run("lints of the lean build", &mut step::cargo(&lean))?;
     let mut docs = step::cargo(&["doc", "--workspace", "--no-deps"]);
     step::run("docs", docs.args(test::FEATURES).env("RUSTDOCFLAGS", "-D warnings"))?;
-    // Everything that was built is in cargo's own folder by now; advisories would want a clone of a repository.
+    // Offline, since advisories would want a clone of a repository. What only other systems build has to be there to be read.
+    step::run("crates", &mut step::cargo(&["fetch", "--locked"]))?;
     let deny = ["--offline", "--log-level", "error", "check", "bans", "licenses", "sources"];
     step::run("dependencies", Command::new(tools::deny()?).args(deny))?;
     bench::instructions()?;
