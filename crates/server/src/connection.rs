@@ -43,6 +43,16 @@ const HEAD_BUFFER: usize = 64 * 1024;
 /// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// What the end of an HTTP/1 peer's side says while its request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// That it has said all and waits: a sender. And hyper does not look for more meanwhile, into a new buffer of eight
+    /// kilobytes for each request, while the head of this one is held.
+    WhenAnswered,
+    /// That it is gone: whoever hears a stream, which has no end, may say nothing else before the next line is written.
+    AtOnce,
+}
+
 /// Serves a connection to its end.
 ///
 /// # Errors
@@ -53,6 +63,7 @@ pub(crate) async fn serve<IO, S, B>(
     watch: Arc<Watch>,
     service: S,
     lifecycle: &Lifecycle,
+    leaving: Leaving,
 ) -> Result<Ending, ProxyRefused>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -97,9 +108,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(None)
             .max_buf_size(HEAD_BUFFER)
-            // A sender that has said all may end its side and wait. And hyper does not look for more, into a new buffer of
-            // eight kilobytes for each request, while the head of this one is held.
-            .half_close(true)
+            .half_close(leaving == Leaving::WhenAnswered)
             .serve_connection(socket, service)
             .with_upgrades();
         drive(connection, &watch, lifecycle, |c| c.graceful_shutdown()).await

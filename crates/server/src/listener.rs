@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 
 use crate::config::Limits;
-use crate::connection::{self, Watch};
+use crate::connection::{self, Leaving, Watch};
 use crate::current::Current;
 use crate::descriptors::Spare;
 use crate::ingest::Ingress;
@@ -125,11 +125,13 @@ pub(crate) async fn run<M, S, B>(
                     Err(why) => return intake.close(peer, &why),
                 }
             }
+            // Senders are answered once; operators hear streams.
+            let leaving = if intake.ingress.is_some() { Leaving::WhenAnswered } else { Leaving::AtOnce };
             let served = match &intake.front {
                 None => {
                     let watch = Watch::new(held);
                     let service = service(peer, &watch, &intake);
-                    connection::serve(stream, watch, service, &shared).await
+                    connection::serve(stream, watch, service, &shared, leaving).await
                 }
                 Some(front) => {
                     let shaken = tokio::select! {
@@ -139,7 +141,7 @@ pub(crate) async fn run<M, S, B>(
                     let Some(stream) = shaken else { return };
                     let watch = Watch::new(held);
                     let service = service(peer, &watch, &intake);
-                    connection::serve(stream, watch, service, &shared).await
+                    connection::serve(stream, watch, service, &shared, leaving).await
                 }
             };
             match served {

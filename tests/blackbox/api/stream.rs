@@ -69,6 +69,29 @@ impl Client {
     }
 }
 
+/// As many as may listen at once.
+const MOST: usize = 64;
+
+#[test]
+fn whoever_leaves_makes_room_though_nothing_happens() {
+    let house = House::start(HOUSE, &[]);
+    let bearer = format!("Bearer {}", root(&house));
+    let ask = request("GET", "/api/v1/stream", &[("Host", "localhost"), ("Authorization", &bearer)], b"");
+    let heard = || {
+        let mut connection = Connection::open(house.admin).expect("the server accepts connections");
+        connection.write(&ask).expect("it reads");
+        let mut head = [0; 12];
+        connection.stream().read_exact(&mut head).expect("it answers");
+        (&head == b"HTTP/1.1 200").then_some(connection)
+    };
+    // More often than lines that keep a stream alive, which would show it too, fit into a test's time.
+    for _ in 0..12 {
+        let clients: Vec<_> = (0..MOST).map(|_| eventually("a place", heard)).collect();
+        assert!(heard().is_none(), "one more than may listen");
+        drop(clients);
+    }
+}
+
 fn numbers(frames: &[Frame]) -> Vec<String> {
     frames.iter().map(|frame| frame.data["body"].as_str().expect("a body").to_owned()).collect()
 }
